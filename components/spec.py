@@ -1,0 +1,313 @@
+"""What a colony is, as validated plain values. Pure: no pulumi."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any
+
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from jobs import fields
+from jobs.clouds import parse_cloud, settle_kubernetes
+from jobs.errors import Problem
+from jobs.model import Strict
+from jobs.names import NAME_LENGTH, check_keys, check_name, duplicates
+from jobs.problems import printable, refuse
+from jobs.spec import Job
+
+__all__ = [
+    "Budget", "BudgetAction", "Cloud", "ClusterSpec", "ColonySpec", "LayerChoice", "PoolSpec",
+    "QueueSpec", "Storage", "Teardown", "TeardownWhen",
+]  # fmt: skip
+
+_SLACK = 2 * 3600
+"""Seconds a colony may outlive its longest job."""
+
+_PART_LENGTH = 30
+"""Of a cluster or a pool: it is joined with the colony's name in the clouds' own names."""
+
+
+class Cloud(str, Enum):
+    """Where a cluster is."""
+
+    AWS = "aws"
+    AZURE = "azure"
+    GCP = "gcp"
+    ONPREM = "onprem"
+    EXISTING = "existing"
+
+
+class BudgetAction(str, Enum):
+    """What happens when the budget is spent."""
+
+    DRAIN = "drain"
+    KILL = "kill"
+
+
+class TeardownWhen(str, Enum):
+    """After which outcome a colony is destroyed."""
+
+    ALWAYS = "always"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEVER = "never"
+
+
+class PoolSpec(Strict):
+    """Nodes of one kind."""
+
+    name: str
+    """A DNS label."""
+    accelerators: str | None = None
+    """Of one node, `H100:8`; None = CPU nodes."""
+    nodes: int = Field(default=1, ge=1, le=100_000, strict=True)
+    """How many."""
+    spot: bool = Field(default=False, strict=True)
+    """Whether they may be taken away at any time, for a lower price."""
+
+    _accelerators = field_validator("accelerators", mode="before")(
+        fields.optional(fields.accelerators)
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return check_name(name, _PART_LENGTH)
+
+    @field_validator("accelerators")
+    @classmethod
+    def _whole(cls, accelerators: str | None) -> str | None:
+        if accelerators and "." in accelerators:
+            raise refuse(f"a node has whole accelerators, not {accelerators}")
+        return accelerators
+
+
+class ClusterSpec(Strict):
+    """One cluster; an absent region is chosen by price."""
+
+    name: str
+    """A DNS label."""
+    cloud: Cloud | None = None
+    """Absent = the cheapest; `kubernetes` without a context means the same."""
+    region: str | None = None
+    """Absent = the cheapest."""
+    zones: list[str] = Field(default_factory=list)
+    """Absent = any of the region."""
+    kubernetes: str | None = None
+    """Version, `"1.34"`; absent = the one we tested."""
+    pools: list[PoolSpec] = Field(default_factory=list)
+    """Absent = what the jobs need."""
+    hosts: list[str] = Field(default_factory=list)
+    """Addresses of the machines; on-prem only."""
+    kubeconfig: str | None = Field(default=None, min_length=1)
+    """Path; an existing cluster only."""
+    context: str | None = Field(default=None, min_length=1)
+    """Kubeconfig context; an existing cluster only."""
+
+    _settle = model_validator(mode="before")(settle_kubernetes)
+    _cloud = field_validator("cloud", mode="before")(fields.optional(parse_cloud))
+    _region = field_validator("region")(fields.optional(fields.word))
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return check_name(name, _PART_LENGTH)
+
+    @field_validator("zones", "hosts")
+    @classmethod
+    def _words(cls, words: list[str]) -> list[str]:
+        return [fields.word(one) for one in words]
+
+    @field_validator("kubernetes")
+    @classmethod
+    def _version(cls, version: str | None) -> str | None:
+        if version is None or re.fullmatch(r"v?1\.\d{1,2}(\.\d{1,3})?", version):
+            return version
+        hint = 'write it like "1.34"'
+        raise refuse(Problem("", f"{printable(version)} is not a Kubernetes version", hint))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ClusterSpec:
+        problems = [
+            *_twice("pools", [pool.name for pool in self.pools]),
+            *_twice("hosts", self.hosts),
+            *self._placed(),
+        ]
+        if problems:
+            raise refuse(*problems)
+        return self
+
+    def _placed(self) -> list[Problem]:
+        """What this kind of cluster cannot have, or must have."""
+        if self.cloud is Cloud.EXISTING:
+            return self._no("region", "zones", "kubernetes", "pools", "hosts")
+        if self.cloud is Cloud.ONPREM:
+            need = [] if self.hosts else [Problem("hosts", "required on-prem", "list the machines")]
+            return [*need, *self._no("region", "zones", "kubeconfig", "context")]
+        zones = [Problem("region", "required with zones")] if self.zones and not self.region else []
+        return [*zones, *self._no("hosts", "kubeconfig", "context")]
+
+    def _no(self, *names: str) -> list[Problem]:
+        where = f"on the cloud {self.cloud.value}" if self.cloud else "without a cloud that has it"
+        return [
+            Problem(name, f"has no meaning {where}", "leave it out, or change the cloud")
+            for name in names
+            if getattr(self, name)
+        ]
+
+
+class LayerChoice(Strict):
+    """`off`, or overrides of a layer's pin and values."""
+
+    enabled: bool = Field(default=True, strict=True)
+    """False = not installed."""
+    version: str | None = None
+    """Chart version; absent = our pin."""
+    values: dict[str, Any] = Field(default_factory=dict)
+    """Chart values, merged over ours."""
+
+    _version = field_validator("version")(fields.optional(fields.word))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, data: object) -> object:
+        """YAML 1.1 reads `off` as false."""
+        named = {"off": False, "on": True, None: True}
+        if isinstance(data, bool):
+            return {"enabled": data}
+        if data is None or (isinstance(data, str) and data in named):
+            return {"enabled": named[data]}
+        return data
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        own = handler.resolve_ref_schema(handler(core))
+        switch = {"enum": [True, False, "on", "off", None]}
+        return {"description": own.pop("description", ""), "anyOf": [switch, own]}
+
+
+class QueueSpec(Strict):
+    """A project's share of the accelerators."""
+
+    project: str
+    """A DNS label."""
+    namespace: str | None = None
+    """Absent = named like the project."""
+    gpus: int = Field(default=0, ge=0, strict=True)
+    """Its own."""
+    borrow: int = Field(default=0, ge=0, strict=True)
+    """How many idle ones of others it may take."""
+
+    @field_validator("project", "namespace")
+    @classmethod
+    def _names(cls, name: str | None) -> str | None:
+        return None if name is None else check_name(name)
+
+
+class Budget(Strict):
+    """The most a colony may cost."""
+
+    usd: float = Field(gt=0, strict=True, allow_inf_nan=False)
+    """US dollars."""
+    action: BudgetAction = BudgetAction.DRAIN
+    """drain = finish what runs, kill = stop at once."""
+
+
+class Teardown(Strict):
+    """How a colony ends."""
+
+    when: TeardownWhen = TeardownWhen.ALWAYS
+    """After which outcome."""
+    grace: int = Field(default=60, json_schema_extra=fields.DURATION)
+    """Seconds the pods have to end."""
+    keep_on_failure: int = Field(default=0, json_schema_extra=fields.DURATION)
+    """Seconds a failed colony is kept to be looked at."""
+
+    _durations = field_validator("grace", "keep_on_failure", mode="before")(fields.duration_or_zero)
+
+
+class Storage(Strict):
+    """Where large archives go through."""
+
+    bucket: str | None = None
+    """s3://, gs://, az:// or file://"""
+
+    _bucket = field_validator("bucket")(fields.optional(fields.bucket))
+
+
+class ColonySpec(Strict):
+    """A colony and its jobs."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    name: str
+    """A DNS label; the name of the Pulumi stack."""
+    clusters: list[ClusterSpec] = Field(default_factory=list)
+    """Absent = made for the jobs, where they are cheapest."""
+    layers: dict[str, LayerChoice] = Field(default_factory=dict)
+    """What is installed on every cluster; absent = what the jobs need."""
+    queues: list[QueueSpec] = Field(default_factory=list)
+    """Who may use how much."""
+    budget: Budget | None = None
+    """Absent = none."""
+    ttl: int | None = Field(default=None, json_schema_extra=fields.DURATION_OR_NULL)
+    """Seconds; default: the longest max_run_time + 2 h."""
+    teardown: Teardown = Field(default_factory=Teardown)
+    """How it ends."""
+    storage: Storage = Field(default_factory=Storage)
+    """Where large archives go through."""
+    jobs: list[Job] = Field(default_factory=list)
+    """May also be documents of their own."""
+
+    _ttl = field_validator("ttl", mode="before")(fields.optional(fields.duration))
+
+    @property
+    def lifetime(self) -> int:
+        """Seconds until the lease ends: `ttl`, or the longest max_run_time + 2 h."""
+        if self.ttl is not None:
+            return self.ttl
+        default = int(Job.model_fields["max_run_time"].default)
+        return max((job.max_run_time for job in self.jobs), default=default) + _SLACK
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return check_name(name, NAME_LENGTH)
+
+    @field_validator("layers")
+    @classmethod
+    def _layer_names(cls, layers: dict[str, LayerChoice]) -> dict[str, LayerChoice]:
+        check_keys(layers)
+        return layers
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ColonySpec:
+        problems = [
+            *_twice("clusters", [cluster.name for cluster in self.clusters]),
+            *_twice("queues", [queue.project for queue in self.queues], "project"),
+            *_twice("jobs", [job.name for job in self.jobs]),
+            *self._strangers(),
+        ]
+        if problems:
+            raise refuse(*problems)
+        return self
+
+    def _strangers(self) -> list[Problem]:
+        return [
+            Problem(f"jobs[{index}].colony", f"is {job.colony}, but stands in {self.name}")
+            for index, job in enumerate(self.jobs)
+            if job.colony not in (None, self.name)
+        ]
+
+
+def _twice(where: str, names: list[str], field: str = "name") -> list[Problem]:
+    suffix = "" if where in ("hosts",) else f".{field}"
+    return [
+        Problem(f"{where}[{index}]{suffix}", f"`{name}` is there twice", "give each its own name")
+        for index, name in duplicates(names)
+    ]

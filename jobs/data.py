@@ -1,0 +1,20 @@
+"""The data files that lie beside this code, read once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["load"]
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@cache
+def load(name: str) -> Any:
+    """The content of a YAML file of this package; not to be changed by the caller."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return yaml.load(text, _Loader)

@@ -1,0 +1,253 @@
+import os
+import signal
+import subprocess
+
+import pytest
+
+from colony.archive import pack
+from jobs.backends.jobset import render
+from jobs.context import JobContext
+from jobs.entrypoint import scripts
+from jobs.environment import environment
+from jobs.errors import InputError
+from jobs.spec import Job, Output, Resources, Role
+
+CONTEXT = JobContext(colony="spring", cluster="main", cloud="aws", region="us-east-1")
+
+
+class Pod:
+    """Runs the entry point of one pod of a rendered job under real bash."""
+
+    def __init__(self, folder, job, role="worker", index=0, **extra):
+        self.folder = folder
+        self.tools = folder / "tools"
+        self.log = folder / "termination-log"
+        (folder / "cwd").mkdir(parents=True)
+        (folder / "scripts").mkdir()
+        self.tools.mkdir()
+        config_map, jobset = render(job, CONTEXT)
+        for name, text in config_map["data"].items():
+            (folder / "scripts" / name).write_text(text)
+        self.env = self._manifest_env(jobset, role) | {
+            "PATH": f"{self.tools}:{os.environ['PATH']}",
+            "COLONY_POD_INDEX": str(index),
+            "COLONY_HOME": str(folder / "home"),
+            "COLONY_SCRIPTS": str(folder / "scripts"),
+            "COLONY_CHECKPOINT_DIR": str(folder / "checkpoints"),
+            "COLONY_TERMINATION_LOG": str(self.log),
+            "COLONY_RESOLVE_SECONDS": "0",
+            "COLONY_FILE_ROOT": str(folder / "files"),
+            **extra,
+        }
+
+    def tool(self, name, text):
+        path = self.tools / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+
+    def start(self):
+        return subprocess.Popen(
+            ["bash", str(self.folder / "scripts" / "entrypoint.sh")],
+            cwd=self.folder / "cwd", env=self.env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self):
+        process = self.start()
+        self.output, _ = process.communicate(timeout=30)
+        return process.returncode
+
+    def _manifest_env(self, jobset, role):
+        roles = {each["name"]: each for each in jobset["spec"]["replicatedJobs"]}
+        container = roles[role]["template"]["spec"]["template"]["spec"]["containers"][0]
+        pairs = {each["name"]: each.get("value", "") for each in container["env"]}
+        return {name: value.replace("$$", "$") for name, value in pairs.items()}
+
+
+def job(**changes):
+    values = {"name": "ddp", "resources": Resources(accelerators="H100:8")}
+    if "roles" not in changes:
+        values["nodes"] = 2
+    return Job(**{**values, **changes})
+
+
+ADDRESSES = {
+    "m-master-0-0.m": "10.0.0.9",
+    "m-worker-0-0.m": "10.0.0.3",
+    "m-worker-0-1.m": "10.0.0.1",
+}
+
+
+@pytest.mark.parametrize(("role", "index"), [("master", 0), ("worker", 0), ("worker", 1)])
+def test_the_script_gives_every_pod_exactly_the_environment_of_the_contract(tmp_path, role, index):
+    spec = job(
+        name="m",
+        roles={"worker": Role(replicas=2), "master": Role(resources=Resources())},
+        envs={"ODD": "a $(b) $$ ${c} 'q'\ntwo", "COUNT": "$((1+1))"},
+        run="env -0",
+    )
+    pod = Pod(tmp_path / "pod", spec, role, index)
+    cases = "\n".join(f"    {name}) echo '{ip} STREAM {name}' ;;" for name, ip in ADDRESSES.items())
+    pod.tool("getent", f'case "$2" in\n{cases}\n    *) exit 2 ;;\nesac')
+    assert pod.run() == 0
+    given = dict(entry.split("=", 1) for entry in pod.output.rstrip("\0").split("\0"))
+    expected = environment(spec, role, index, CONTEXT, list(ADDRESSES.values()))
+    expected["COLONY_CHECKPOINT_DIR"] = str(tmp_path / "pod" / "checkpoints")
+    assert {name: given.get(name) for name in expected} == expected
+
+
+def test_names_stand_in_for_addresses_that_cannot_be_found(tmp_path):
+    pod = Pod(tmp_path / "pod", job(run='echo "$SKYPILOT_NODE_IPS"'))
+    pod.tool("getent", "exit 2")
+    assert pod.run() == 0
+    assert pod.output == "ddp-worker-0-0.ddp\nddp-worker-0-1.ddp\n"
+
+
+def test_an_address_that_appears_late_is_waited_for(tmp_path):
+    pod = Pod(
+        tmp_path / "pod", job(nodes=1, run='echo "$SKYPILOT_NODE_IPS"'),
+        COLONY_RESOLVE_SECONDS="20", COLONY_RESOLVE_INTERVAL="0.01",
+    )  # fmt: skip
+    pod.tool("getent", f'[[ -e {tmp_path}/asked ]] && echo "10.1.1.1 x"; touch {tmp_path}/asked')
+    assert pod.run() == 0
+    assert pod.output == "10.1.1.1\n"
+
+
+@pytest.mark.parametrize(
+    ("setup", "run", "code", "said"),
+    [
+        (None, "exit 0", 0, None),
+        (None, "exit 7", 7, "run failed with exit code 7"),
+        ("exit 3", "echo never", 3, "setup failed with exit code 3"),
+        ("export A=1", "[[ -z ${A:-} ]]", 0, None),
+        (None, "false; true", 0, None),
+        (None, None, 0, None),
+    ],
+)
+def test_the_exit_code_is_the_users(tmp_path, setup, run, code, said):
+    pod = Pod(tmp_path / "pod", job(setup=setup, run=run), COLONY_NODE_IPS="127.0.0.1")
+    assert pod.run() == code
+    assert "never" not in pod.output
+    assert (pod.log.read_text() if pod.log.exists() else None) == said
+
+
+def test_the_code_is_unpacked_and_the_scripts_run_in_it(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "hello.txt").write_text("hello")
+    (tmp_path / "code.tar.gz").write_bytes(pack(source).data)
+    pod = Pod(
+        tmp_path / "pod", job(run="cat hello.txt; ls"),
+        COLONY_CODE=str(tmp_path / "code.tar.gz"), COLONY_NODE_IPS="127.0.0.1",
+    )  # fmt: skip
+    assert pod.run() == 0
+    assert pod.output == "hellohello.txt\n"
+
+
+def outputs_job(to, run="mkdir -p out && echo result > out/a.txt", path="out"):
+    return job(run=run, outputs=[Output(path=path, to=to)])
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "lands"),
+    [
+        ("out", "file:///kept", "kept/a.txt"),
+        ("out/a.txt", "file:///kept/b.txt", "kept/b.txt"),
+        ("out/a.txt", "file:///kept/", "kept/a.txt"),
+    ],
+)
+def test_outputs_are_copied_after_success(tmp_path, path, to, lands):
+    pod = Pod(tmp_path / "pod", outputs_job(to, path=path), COLONY_NODE_IPS="127.0.0.1")
+    assert pod.run() == 0
+    assert (tmp_path / "pod" / "files" / lands).read_text() == "result\n"
+
+
+@pytest.mark.parametrize(
+    ("to", "tool", "arguments"),
+    [
+        ("s3://b/p", "aws", "s3 cp --only-show-errors --recursive out s3://b/p"),
+        ("gs://b/p", "gcloud", "storage rsync --recursive out gs://b/p"),
+        (
+            "az://acct/box/p", "azcopy",
+            "copy out https://acct.blob.core.windows.net/box/p --recursive --as-subdir=false",
+        ),
+    ],
+)  # fmt: skip
+def test_each_bucket_is_reached_by_its_clouds_own_tool(tmp_path, to, tool, arguments):
+    pod = Pod(tmp_path / "pod", outputs_job(to), COLONY_NODE_IPS="127.0.0.1")
+    pod.tool(tool, f'echo "$@" > {tmp_path}/called')
+    assert pod.run() == 0
+    assert (tmp_path / "called").read_text().strip() == arguments
+
+
+@pytest.mark.parametrize(
+    ("run", "aws", "said"),
+    [
+        ("mkdir out", "exit 1", "outputs_lost: out to s3://b/p (exit code 1)"),
+        ("true", "exit 0", "outputs_lost: out (was not written)"),
+    ],
+)
+def test_outputs_that_cannot_be_copied_end_the_pod_with_74(tmp_path, run, aws, said):
+    pod = Pod(tmp_path / "pod", outputs_job("s3://b/p", run), COLONY_NODE_IPS="127.0.0.1")
+    pod.tool("aws", aws)
+    assert pod.run() == 74
+    assert pod.log.read_text() == said
+
+
+def test_copying_is_bounded_by_the_flush_timeout(tmp_path):
+    pod = Pod(tmp_path / "pod", outputs_job("s3://b/p"), COLONY_NODE_IPS="127.0.0.1")
+    pod.env["COLONY_FLUSH_SECONDS"] = "1"
+    pod.tool("aws", "exec sleep 60")
+    assert pod.run() == 74
+    assert "exit code 124" in pod.log.read_text()
+
+
+def test_only_the_first_pod_must_have_written_the_outputs(tmp_path):
+    spec = outputs_job("file:///kept", run="true")
+    assert Pod(tmp_path / "second", spec, index=1, COLONY_NODE_IPS="127.0.0.1").run() == 0
+    assert Pod(tmp_path / "first", spec, index=0, COLONY_NODE_IPS="127.0.0.1").run() == 74
+
+
+def test_a_failed_run_copies_nothing_and_keeps_its_exit_code(tmp_path):
+    pod = Pod(
+        tmp_path / "pod", outputs_job("file:///kept", "mkdir out; exit 5"),
+        COLONY_NODE_IPS="127.0.0.1",
+    )  # fmt: skip
+    assert pod.run() == 5
+    assert not (tmp_path / "pod" / "files").exists()
+
+
+def test_a_missing_copy_tool_is_found_out_before_the_training(tmp_path):
+    pod = Pod(
+        tmp_path / "pod", outputs_job("gs://b/p", "echo trained"), COLONY_NODE_IPS="127.0.0.1"
+    )
+    pod.env["PATH"] = f"{pod.tools}"
+    for name in ("bash", "mkdir", "cat"):
+        pod.tools.joinpath(name).symlink_to(f"/bin/{name}")
+    pod.env["COLONY_CODE"] = ""
+    assert pod.run() == 69
+    assert "trained" not in pod.output
+    assert "gcloud" in pod.log.read_text()
+
+
+@pytest.mark.timeout(20)
+def test_sigterm_reaches_what_the_users_script_started(tmp_path):
+    run = """
+    bash -c 'trap "echo saved; exit 0" TERM; echo ready; while :; do sleep 0.05; done'
+    echo unreachable
+    """
+    pod = Pod(tmp_path / "pod", job(run=run), COLONY_NODE_IPS="127.0.0.1")
+    with pod.start() as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+    assert process.returncode == 143
+    assert "saved" in rest
+    assert "unreachable" not in rest
+    assert pod.log.read_text() == "terminated"
+
+
+@pytest.mark.parametrize("path", ["o\tut", "o\nut"])
+def test_outputs_that_would_break_the_list_are_refused(path):
+    with pytest.raises(InputError, match=r"outputs\[0\]"):
+        scripts(job(outputs=[Output(path=path, to="s3://b/p")]))
