@@ -1,0 +1,164 @@
+"""An EKS cluster complete enough to train on (`eks.yaml` holds the choices and their sources)."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from components.clusters.aws import data
+from components.clusters.aws.identity import Identity, build_output_identity, build_role
+from components.clusters.aws.network import Network, build_network
+from components.clusters.aws.pools import build_pool, build_template
+from components.clusters.base import ClusterRequest
+from components.kubeconfig import exec_kubeconfig
+from components.placement import ClusterPlacement
+from components.tags import short_name
+
+__all__ = ["EksCluster"]
+
+NAME_LIMIT = 48
+"""Leaves room for the longest suffix and the engine's own within IAM's 64 characters."""
+
+
+class EksCluster(pulumi.ComponentResource):
+    """VPC, roles, control plane, add-ons and pools of one cluster, all lease-tagged."""
+
+    node_image = data.GPU_NODE_IMAGE
+    labelled = True
+
+    def __init__(
+        self, name: str, request: ClusterRequest, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        placement = request.placement
+        props = {"region": placement.region, "pools": [p.model_dump() for p in placement.pools]}
+        super().__init__("colony:index:EksCluster", name, props, opts)
+        self.component = self
+        self.placement = placement
+        self._prefix = short_name(name, limit=NAME_LIMIT)
+        self._tags = request.tags
+        self._outputs = [url for url in request.outputs if url.startswith("s3://")]
+        self._opts = pulumi.ResourceOptions(parent=self, provider=self._cloud())
+
+        network = build_network(self._prefix, data.zones_of(placement), self._tags, self._opts)
+        self.owner: aws.eks.Cluster = self._control_plane(network)
+        self.identifier: pulumi.Output[str] = self.owner.arn
+        self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(self._kubeconfig())
+        ready = [*self._nodes(network), *self._pod_identity(request.namespaces)]
+        self.provider = kubernetes.Provider(
+            f"{self._prefix}-kubernetes",
+            kubeconfig=self.kubeconfig,
+            cluster_identifier=self.identifier,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
+        )
+        self.register_outputs({"identifier": self.identifier, "kubeconfig": self.kubeconfig})
+
+    @classmethod
+    def check(cls, placement: ClusterPlacement) -> None:
+        """NotSupported, InputError: before anything is registered."""
+        data.check(placement)
+
+    def _cloud(self) -> aws.Provider:
+        """`default_tags` catch whatever a later resource forgets.
+
+        https://www.pulumi.com/registry/packages/aws/installation-configuration/
+        """
+        return aws.Provider(
+            f"{self._prefix}-aws",
+            region=self.placement.region,
+            default_tags={"tags": self._tags},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _role(self, kind: str) -> Identity:
+        return build_role(self._prefix, kind, self.placement.region, self._tags, self._opts)
+
+    def _control_plane(self, network: Network) -> aws.eks.Cluster:
+        """https://docs.aws.amazon.com/eks/latest/userguide/create-cluster.html"""
+        eks = data.eks()
+        role = self._role("cluster")
+        subnets = [*network.private.values(), *network.public.values()]
+        return aws.eks.Cluster(
+            f"{self._prefix}-eks",
+            role_arn=role.role.arn,
+            version=self.placement.kubernetes or eks["kubernetes"]["version"],
+            upgrade_policy={"support_type": eks["kubernetes"]["support"]},
+            access_config={
+                "authentication_mode": eks["access"]["mode"],
+                "bootstrap_cluster_creator_admin_permissions": True,
+            },
+            vpc_config={
+                "subnet_ids": [subnet.id for subnet in subnets],
+                "endpoint_public_access": eks["endpoint"]["public"],
+                "endpoint_private_access": eks["endpoint"]["private"],
+            },
+            # The add-ons below are EKS's managed ones instead.
+            bootstrap_self_managed_addons=False,
+            tags=self._tags,
+            opts=self._with(role.attached, "cluster"),
+        )
+
+    def _nodes(self, network: Network) -> list[pulumi.Resource]:
+        """Add-ons and pools; what is returned is all that in-cluster objects have to wait for."""
+        addons = data.eks()["addons"]
+        names = [*addons["before_nodes"], *([addons["identity"]] if self._outputs else [])]
+        early = [self._addon(name, []) for name in names]
+        role = self._role("node")
+        template = build_template(self._prefix, self._tags, self._opts)
+        ready = self._with([*role.attached, *network.routed, *early])
+        pools: list[pulumi.Resource] = [
+            build_pool(
+                self._prefix, pool, self.owner, role.role.arn, template, network, self._tags, ready
+            )
+            for pool in self.placement.pools
+        ]
+        return pools + [self._addon(name, pools) for name in addons["after_nodes"]]
+
+    def _pod_identity(self, namespaces: list[str]) -> list[pulumi.Resource]:
+        self.service_account: str | None = None
+        if not self._outputs:
+            return []
+        self.service_account = data.eks()["roles"]["outputs"]["service_account"]
+        region, tags = self.placement.region, self._tags
+        return build_output_identity(
+            self._prefix, self.owner, region, self._outputs, namespaces, tags, self._opts
+        )
+
+    def _addon(self, addon: str, after: list[pulumi.Resource]) -> pulumi.Resource:
+        """No version: EKS takes its default for the cluster's Kubernetes version."""
+        conflicts = data.eks()["addons"]["conflicts"]
+        made: pulumi.Resource = aws.eks.Addon(
+            f"{self._prefix}-{addon}",
+            cluster_name=self.owner.name,
+            addon_name=addon,
+            resolve_conflicts_on_create=conflicts,
+            resolve_conflicts_on_update=conflicts,
+            tags=self._tags,
+            opts=self._with(after, "addon"),
+        )
+        return made
+
+    def _with(
+        self, after: list[pulumi.Resource], timeouts: str | None = None
+    ) -> pulumi.ResourceOptions:
+        limits = data.eks()["timeouts"].get(timeouts)
+        return pulumi.ResourceOptions.merge(
+            self._opts,
+            pulumi.ResourceOptions(
+                depends_on=after,
+                custom_timeouts=pulumi.CustomTimeouts(**limits) if limits else None,
+            ),
+        )
+
+    def _kubeconfig(self) -> pulumi.Output[str]:
+        """https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html"""
+        cluster, region = self.owner, self.placement.region
+        command = data.eks()["token"]["command"]
+        login = ["eks", "get-token", "--region", region, "--output", "json", "--cluster-name"]
+        return pulumi.Output.json_dumps(
+            pulumi.Output.all(cluster.name, cluster.endpoint, cluster.certificate_authority).apply(
+                lambda known: exec_kubeconfig(
+                    known[0], known[1], known[2]["data"], command, [*login, known[0]]
+                )
+            )
+        )

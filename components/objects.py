@@ -1,0 +1,35 @@
+"""Objects in a cluster, as their manifests say: its own provider, gone with it where it is ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from components.clusters.base import Cluster
+
+__all__ = ["KubernetesObject", "inside", "name_of"]
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """One manifest. The typed classes know no custom resource with fields beside its `spec`."""
+
+    def __init__(self, name: str, manifest: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        version = manifest["apiVersion"]
+        group = version if "/" in version else f"core/{version}"
+        super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, dict(manifest), opts)
+
+
+def inside(cluster: Cluster, after: list[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """Options of everything in a cluster."""
+    return pulumi.ResourceOptions(
+        parent=cluster.component,
+        provider=cluster.provider,
+        deleted_with=cluster.owner,
+        depends_on=after,
+    )
+
+
+def name_of(prefix: str, manifest: dict[str, Any]) -> str:
+    """The logical name: the kind keeps objects of one name apart."""
+    return f"{prefix}-{manifest['kind'].lower()}-{manifest['metadata']['name']}"

@@ -1,0 +1,132 @@
+"""A job in a cluster. No postponed annotations here: Pulumi's analyzer reads them as they stand."""
+
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.inputs import TrainingJobArgs, coerce
+from components.objects import KubernetesObject, name_of
+from jobs.backends.jobset import render
+from jobs.context import JobContext
+from jobs.spec import Job
+
+__all__ = ["TrainingJob"]
+
+CODE_KEY = "code.tar.gz"
+
+
+class TrainingJob(pulumi.ComponentResource):
+    """One training job as a JobSet, with its scripts, code and secrets.
+
+    Pass the cluster's provider in `providers`, and the cluster as `deleted_with` where it is ours.
+    A later `up` leaves the job alone, running or finished, unless the job itself (its definition
+    or its code) was changed: then it is replaced, and runs anew.
+    """
+
+    workload: pulumi.Output[str]
+    """Its name in the cluster."""
+    namespace: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        args = coerce(TrainingJobArgs, args)
+        props = args.model_dump(mode="json", exclude={"secrets": True, "code": {"data"}})
+        props["job"] = public(args.job)
+        super().__init__("colony:index:TrainingJob", name, props, opts)
+        self._opts = opts or pulumi.ResourceOptions()
+        secrets = [*self._code(name, args), *self._environment(name, args)]
+        manifests = render(args.job, self._context(args))
+        workload = self._build(name, manifests, secrets)
+        self.workload = pulumi.Output.from_input(workload["metadata"]["name"])
+        self.namespace = pulumi.Output.from_input(args.namespace)
+        self.register_outputs({"workload": self.workload, "namespace": self.namespace})
+
+    def _build(
+        self, name: str, manifests: list[dict[str, Any]], after: list[pulumi.Resource]
+    ) -> dict[str, Any]:
+        """In the given order, each after all before it; the last is the workload."""
+        made = list(after)
+        for manifest in manifests:
+            opts = pulumi.ResourceOptions.merge(
+                self._inside(made),
+                pulumi.ResourceOptions(
+                    # A workload cannot be changed in place, and its name can exist only once.
+                    replace_on_changes=["spec", "data", "metadata.annotations"],
+                    delete_before_replace=True,
+                ),
+            )
+            made.append(KubernetesObject(name_of(name, manifest), manifest, opts))
+        return manifests[-1]
+
+    def _context(self, args: TrainingJobArgs) -> JobContext:
+        return JobContext(
+            colony=args.colony,
+            cluster=args.cluster,
+            cloud=args.cloud,
+            region=args.region,
+            zone=args.zone,
+            namespace=args.namespace,
+            owner=args.owner,
+            node_selector=args.node_selector,
+            service_account=args.service_account if args.job.outputs else None,
+            code_secret=_code_name(args.job) if args.code else None,
+            code_sha256=args.code.sha256 if args.code else None,
+            env_secret=_env_name(args.job) if args.job.secrets else None,
+        )
+
+    def _code(self, name: str, args: TrainingJobArgs) -> list[pulumi.Resource]:
+        if args.code is None:
+            return []
+        data = pulumi.Output.secret(args.code.data).apply(lambda text: {CODE_KEY: text})
+        metadata = {"name": _code_name(args.job), "namespace": args.namespace}
+        return [
+            kubernetes.core.v1.Secret(
+                f"{name}-code", metadata=metadata, data=data, opts=self._inside([])
+            )
+        ]
+
+    def _environment(self, name: str, args: TrainingJobArgs) -> list[pulumi.Resource]:
+        names = sorted(args.job.secrets)
+        if not names:
+            return []
+        values = pulumi.Output.secret(args.secrets).apply(
+            lambda given: {key: _value(args.job, key, given or {}) for key in names}
+        )
+        metadata = {"name": _env_name(args.job), "namespace": args.namespace}
+        return [
+            kubernetes.core.v1.Secret(
+                f"{name}-env", metadata=metadata, string_data=values, opts=self._inside([])
+            )
+        ]
+
+    def _inside(self, after: list[pulumi.Resource]) -> pulumi.ResourceOptions:
+        """The engine would hand `deleted_with` down; saying it makes it visible in a recording."""
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=self.get_provider("kubernetes:index:any"),
+            deleted_with=self._opts.deleted_with,
+            depends_on=after,
+        )
+
+
+def public(job: Job) -> dict[str, Any]:
+    """The job without the values of its secrets."""
+    dump = job.model_dump(mode="json")
+    return {**dump, "secrets": dict.fromkeys(dump["secrets"], "")}
+
+
+def _value(job: Job, key: str, given: dict[str, str]) -> str:
+    value = given.get(key) or job.secrets[key]
+    if not value:
+        raise pulumi.RunError(f"jobs.{job.name}.secrets.{key}: no value was given")
+    return value
+
+
+def _code_name(job: Job) -> str:
+    return f"{job.name}-code"
+
+
+def _env_name(job: Job) -> str:
+    return f"{job.name}-env"

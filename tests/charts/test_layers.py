@@ -1,0 +1,150 @@
+import re
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import charts
+from charts import ChartError, Layer, Variant, When, choose, load, merge, names, values
+
+ALL = load()
+
+
+def layer(name, **more):
+    data = {"name": name, "title": name, "chart": name, "repository": "https://x", "version": "1"}
+    return Layer(**data, namespace=name, timeout=60, sources=["https://x"], **more)
+
+
+def kueue_config(layer_values):
+    return yaml.safe_load(layer_values["managerConfig"]["controllerManagerConfigYaml"])
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_layer_is_pinned_bounded_and_sourced(name):
+    data = ALL[name]
+    assert re.fullmatch(r"v?\d+\.\d+\.\d+", data.version)
+    assert data.chart.startswith("oci://") or data.repository.startswith("https://")
+    assert all(source.startswith("https://") for source in data.sources)
+    assert data.provides
+    assert data.timeout <= 1800
+
+
+def test_no_two_layers_share_a_namespace():
+    spaces = [data.namespace for data in ALL.values()]
+    assert sorted(spaces) == sorted(set(spaces))
+
+
+def test_kueue_never_catches_what_layers_run():
+    config = kueue_config(values(ALL["kueue"], "aws", "", {}))
+    (rule,) = config["managedJobsNamespaceSelector"]["matchExpressions"]
+    assert rule["operator"] == "NotIn"
+    assert {"kube-system", *(data.namespace for data in ALL.values())} <= set(rule["values"])
+    assert "jobset.x-k8s.io/jobset" in config["integrations"]["frameworks"]
+
+
+def test_a_part_of_kueues_configuration_can_be_overridden_without_losing_the_rest():
+    over = {"managerConfig": {"controllerManagerConfigYaml": {"clientConnection": {"qps": 500}}}}
+    config = kueue_config(values(ALL["kueue"], "aws", "", over))
+    assert config["clientConnection"] == {"qps": 500, "burst": 100}
+    assert config["kind"] == "Configuration"
+
+
+def test_text_given_for_kueues_configuration_is_kept_as_it_is():
+    over = {"managerConfig": {"controllerManagerConfigYaml": "kind: Configuration"}}
+    assert values(ALL["kueue"], "aws", "", over)["managerConfig"] == over["managerConfig"]
+
+
+@pytest.mark.parametrize(
+    ("cloud", "image", "driver"),
+    [
+        ("aws", "al2023-nvidia", {"enabled": False}),
+        ("aws", "other", None),
+        ("existing", "al2023-nvidia", None),
+    ],
+)
+def test_the_operator_leaves_the_driver_to_images_that_have_it(cloud, image, driver):
+    found = values(ALL["gpu-operator"], cloud, image, {})
+    assert found.get("driver") == driver
+    assert found.get("toolkit") == driver
+
+
+@pytest.mark.parametrize(
+    ("enabled", "has_gpu", "expected"),
+    [
+        ({}, True, ["gpu-operator", "jobset", "kueue"]),
+        ({}, False, ["jobset", "kueue"]),
+        ({"gpu-operator": True}, False, ["gpu-operator", "jobset", "kueue"]),
+        ({"gpu-operator": False}, True, ["jobset", "kueue"]),
+        ({"jobset": False}, False, ["kueue"]),
+        ({"kueue": False, "jobset": False}, False, []),
+    ],
+)
+def test_the_choice_of_layers(enabled, has_gpu, expected):
+    assert [data.name for data in choose(enabled, has_gpu)] == expected
+
+
+def test_an_unknown_layer_is_named():
+    with pytest.raises(ChartError, match="'kueu'"):
+        choose({"kueu": True}, False)
+
+
+def test_a_need_comes_along_and_first():
+    layers = {data.name: data for data in (layer("a", when=When.GPU, needs=["z"]), layer("z"))}
+    layers["z"] = layers["z"].model_copy(update={"when": When.GPU})
+    assert [data.name for data in choose({"a": True}, False, layers)] == ["z", "a"]
+    assert [data.name for data in choose({"a": True, "z": False}, False, layers)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"a": {"needs": ["b"]}, "b": {"needs": ["a"]}}, "need each other: a, b"),
+        ({"a": {"needs": ["b"]}}, "no layer 'b'"),
+        ({"a": {"colour": 1}}, "colour"),
+        ({"a": {"name": "b"}}, "must be 'a'"),
+        ({"a": {"timeout": 0}}, "timeout"),
+    ],
+)
+def test_wrong_data_is_refused(files, words, tmp_path):
+    for name, changes in files.items():
+        data = {**layer(name).model_dump(mode="json"), **changes}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(ChartError, match=words):
+        load(tmp_path)
+
+
+def test_the_first_variant_that_fits_is_not_the_last():
+    data = layer(
+        "a",
+        values={"x": {"one": 1, "two": 1}},
+        variants=[
+            Variant(cloud="aws", values={"x": {"one": 2}}),
+            Variant(cloud="gcp", values={"x": {"one": 9}}),
+            Variant(values={"x": {"two": 3}}),
+        ],
+    )
+    assert values(data, "aws", "", {"x": {"three": 4}}) == {"x": {"one": 2, "two": 3, "three": 4}}
+    assert data.values == {"x": {"one": 1, "two": 1}}
+
+
+trees = st.recursive(
+    st.integers() | st.text() | st.lists(st.integers()),
+    lambda inner: st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=10,
+)
+roots = st.dictionaries(st.text(max_size=3), trees, max_size=4)
+
+
+@given(roots, roots)
+def test_merging_again_changes_nothing_and_what_is_over_wins(base, over):
+    once = merge(base, over)
+    assert merge(once, over) == once
+    assert set(once) == set(base) | set(over)
+    assert merge(base, {}) == base
+    assert merge({}, over) == over
+
+
+def test_names_are_read_without_parsing():
+    assert names() == sorted(ALL)
+    assert charts.FOLDER.is_dir()

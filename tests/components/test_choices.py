@@ -1,0 +1,253 @@
+"""The pure parts: tags, zones, images, quotas, the choice of layers."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recording import GPUS, JOB, LEASE, SYSTEM
+
+from components.clusters import base
+from components.clusters.aws import data
+from components.kubeconfig import exec_kubeconfig
+from components.layer_choice import check_layers, chosen_layers
+from components.lease import Lease
+from components.placement import ClusterPlacement, PoolPlacement
+from components.quota import check_queues, namespace_of, queue_objects
+from components.spec import ColonySpec
+from components.tags import lease_tags, short_name
+from jobs.errors import InputError, NotSupported
+from jobs.spec import Job
+
+ALLOWED = re.compile(r"[A-Za-z0-9 +\-=._:/@]*")
+
+
+def cluster(*pools, cloud="aws", region="us-east-1", zones=()):
+    return ClusterPlacement(
+        name="main", cloud=cloud, region=region, zones=list(zones), pools=list(pools)
+    )
+
+
+def spec(*jobs, **more):
+    return ColonySpec(name="demo", jobs=list(jobs), **more)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_aws_takes_every_tag(owner, end):
+    lease = Lease(**{**LEASE, "owner": owner, "end": end})
+    for key, value in lease_tags(lease, "aws").items():
+        assert ALLOWED.fullmatch(key) and ALLOWED.fullmatch(value)
+        assert len(key) <= 128 and len(value) <= 256
+
+
+def test_tags_that_are_allowed_are_kept_as_they_are():
+    tags = lease_tags(Lease(**LEASE, budget_usd=12.5), "aws")
+    assert tags["colony-end"] == "colony down demo"
+    assert tags["colony-budget-usd"] == "12.5"
+
+
+def test_tags_for_an_unknown_cloud_are_refused():
+    with pytest.raises(NotSupported):
+        lease_tags(Lease(**LEASE), "moon")
+
+
+@given(st.text(alphabet="abc-", min_size=1, max_size=90), st.integers(20, 60))
+def test_short_names_fit_and_stay_apart(name, limit):
+    found = short_name(name, limit=limit)
+    assert len(found) <= limit
+    assert found == name or short_name(name + "x", limit=limit) != found
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (cluster(PoolPlacement(**SYSTEM)), ["us-east-1a", "us-east-1b"]),
+        (cluster(PoolPlacement(**GPUS)), ["us-east-1b", "us-east-1a"]),
+        (cluster(zones=["us-east-1f"]), ["us-east-1f", "us-east-1a"]),
+        (cluster(region="ca-central-1"), ["ca-central-1a", "ca-central-1b"]),
+        (cluster(region="ap-northeast-1"), ["ap-northeast-1c", "ap-northeast-1d"]),
+        (
+            cluster(PoolPlacement(**GPUS), zones=["us-east-1c", "us-east-1d"]),
+            ["us-east-1b", "us-east-1c", "us-east-1d"],
+        ),
+    ],
+)
+def test_zones_come_from_the_placement_first(place, expected):
+    assert data.zones_of(place) == expected
+
+
+@pytest.mark.parametrize(
+    ("instance", "gpus", "image"),
+    [
+        ("m7i.large", 0, "AL2023_x86_64_STANDARD"),
+        ("m7g.large", 0, "AL2023_ARM_64_STANDARD"),
+        ("m6gd.large", 0, "AL2023_ARM_64_STANDARD"),
+        ("g6.xlarge", 1, "AL2023_x86_64_NVIDIA"),
+        ("g5g.xlarge", 1, "AL2023_ARM_64_NVIDIA"),
+        ("p5en.48xlarge", 8, "AL2023_x86_64_NVIDIA"),
+        ("p6-b200.48xlarge", 8, "AL2023_x86_64_NVIDIA"),
+        ("p6e-gb200.36xlarge", 4, "AL2023_ARM_64_NVIDIA"),
+    ],
+)
+def test_the_image_follows_the_instance_family(instance, gpus, image):
+    pool = PoolPlacement(**{**SYSTEM, "instance_type": instance, "accelerator_count": gpus})
+    assert data.image_of(pool) == image
+    data.check(cluster(pool))
+
+
+@pytest.mark.parametrize("instance", ["trn1.32xlarge", "inf2.48xlarge", "dl1.24xlarge", "g4ad.xl"])
+def test_other_makers_accelerators_are_refused_by_name(instance):
+    pool = PoolPlacement(**{**GPUS, "instance_type": instance})
+    with pytest.raises(NotSupported, match=re.escape(instance)):
+        data.check(cluster(pool))
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("us-east-1", "arn:aws:iam::aws:policy/X"),
+        ("us-gov-west-1", "arn:aws-us-gov:iam::aws:policy/X"),
+    ],
+)
+def test_policies_are_those_of_the_partition(region, arn):
+    assert data.policy_arn(region, "X") == arn
+
+
+def test_subnets_do_not_overlap_and_lie_in_the_vpc():
+    from ipaddress import ip_network
+    from itertools import combinations
+
+    network = data.eks()["network"]
+    subnets = [ip_network(cidr) for cidr in network["public"] + network["private"]]
+    assert all(subnet.subnet_of(ip_network(network["vpc"])) for subnet in subnets)
+    assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
+
+
+def test_every_choice_of_the_eks_data_names_its_page():
+    for section in ("kubernetes", "endpoint", "access", "network", "zones", "addons", "token"):
+        assert data.eks()[section]["source"].startswith("https://"), section
+
+
+def test_kinds_are_known_without_importing_them():
+    assert base.kinds() == ["aws", "existing"]
+    assert base.supported("aws") and not base.supported("gcp")
+    with pytest.raises(NotSupported, match="gcp"):
+        base.kind("gcp", "clusters.0.cloud")
+
+
+def test_a_kubeconfig_holds_a_command_and_no_token():
+    text = str(exec_kubeconfig("c", "https://x", "Y2E=", "aws", ["eks"]))
+    assert "'command': 'aws'" in text
+    assert "'token'" not in text
+
+
+QUEUED = Job(**JOB)
+CPU_JOB = Job(name="prepare", run="true", queue="user-queue")
+PLACE = cluster(PoolPlacement(**SYSTEM), PoolPlacement(**GPUS))
+
+
+def quotas(objects):
+    (queue,) = [item for item in objects if item["kind"] == "ClusterQueue"]
+    (group,) = queue["spec"]["resourceGroups"]
+    return {
+        flavor["name"]: {item["name"]: item["nominalQuota"] for item in flavor["resources"]}
+        for flavor in group["flavors"]
+    }
+
+
+def test_the_quota_is_what_was_bought():
+    objects = queue_objects(spec(QUEUED), PLACE, [QUEUED], labelled=True)
+    assert quotas(objects) == {"h100": {"cpu": 384, "memory": "4096Gi", "nvidia.com/gpu": 16}}
+    assert [item["kind"] for item in objects] == [
+        "ResourceFlavor",
+        "ClusterQueue",
+        "LocalQueue",
+        "WorkloadPriorityClass",
+    ]
+    assert {item["apiVersion"] for item in objects} == {"kueue.x-k8s.io/v1beta2"}
+
+
+def test_jobs_without_gpus_are_tried_on_cpu_nodes_first():
+    objects = queue_objects(spec(QUEUED, CPU_JOB), PLACE, [QUEUED, CPU_JOB], labelled=True)
+    assert list(quotas(objects)) == ["cpu", "h100"]
+    assert quotas(objects)["cpu"] == {"cpu": 4, "memory": "16Gi", "nvidia.com/gpu": 0}
+
+
+def test_without_a_queue_there_is_nothing_to_queue_in():
+    job = Job(name="a", run="true")
+    assert queue_objects(spec(job), PLACE, [job], labelled=True) == []
+
+
+def test_every_covered_resource_has_a_quota_in_every_flavor():
+    objects = queue_objects(spec(QUEUED, CPU_JOB), PLACE, [QUEUED, CPU_JOB], labelled=True)
+    (queue,) = [item for item in objects if item["kind"] == "ClusterQueue"]
+    (group,) = queue["spec"]["resourceGroups"]
+    for flavor in group["flavors"]:
+        assert [item["name"] for item in flavor["resources"]] == group["coveredResources"]
+
+
+@pytest.mark.parametrize(
+    ("priority", "value"), [("low-priority", 100), ("high-priority", 1000), ("mine", 500)]
+)
+def test_priorities_have_values(priority, value):
+    job = Job(**{**JOB, "priority": priority})
+    (found,) = [
+        item
+        for item in queue_objects(spec(job), PLACE, [job], labelled=True)
+        if item["kind"] == "WorkloadPriorityClass"
+    ]
+    assert found["value"] == value
+    assert found["metadata"] == {"name": priority}
+
+
+def test_only_labelled_nodes_are_selected_by_label():
+    objects = queue_objects(spec(QUEUED), PLACE, [QUEUED], labelled=False)
+    assert "nodeLabels" not in objects[0]["spec"]
+    assert base.node_selector(QUEUED, PLACE, labelled=False) == {}
+    assert base.node_selector(QUEUED, PLACE, labelled=True) == {"colony.dev/accelerator": "H100"}
+    assert base.node_selector(CPU_JOB, PLACE, labelled=True) == {}
+
+
+PROJECTS = [
+    {"project": "user-queue", "namespace": "team-a", "gpus": 8, "borrow": 8},
+    {"project": "b", "gpus": 8},
+]
+
+
+def test_projects_share_what_was_bought():
+    shared = spec(QUEUED, queues=PROJECTS)
+    check_queues(shared, PLACE)
+    objects = queue_objects(shared, PLACE, [QUEUED], labelled=True)
+    queues = {i["metadata"]["name"]: i["spec"] for i in objects if i["kind"] == "ClusterQueue"}
+    assert set(queues) == {"user-queue", "b"}
+    assert {queue["cohortName"] for queue in queues.values()} == {"colony"}
+    flavor = queues["user-queue"]["resourceGroups"][0]["flavors"][-1]
+    assert flavor["resources"][-1] == {
+        "name": "nvidia.com/gpu",
+        "nominalQuota": 8,
+        "borrowingLimit": 8,
+    }
+    assert namespace_of(QUEUED, shared) == "team-a"
+    local = [i["metadata"] for i in objects if i["kind"] == "LocalQueue"]
+    assert {"name": "user-queue", "namespace": "team-a"} in local
+
+
+def test_a_job_that_queues_for_no_project_is_refused():
+    with pytest.raises(InputError, match="none of the projects"):
+        check_queues(spec(QUEUED, queues=PROJECTS[1:]), PLACE)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("kueu", "did you mean 'kueue'"), ("zzz", "there are gpu-operator")]
+)
+def test_an_unknown_layer_is_an_error_with_a_near_match(name, hint):
+    with pytest.raises(InputError, match=f"layers.{name}.*{hint}"):
+        check_layers([name])
+
+
+def test_what_a_job_needs_may_be_off_only_where_it_may_be_there_already():
+    off = spec(QUEUED, layers={"kueue": {"enabled": False}, "jobset": {"enabled": False}})
+    with pytest.raises(InputError, match="its queue is 'user-queue'"):
+        chosen_layers(off, PLACE, [QUEUED])
+    existing = PLACE.model_copy(update={"cloud": "existing"})
+    assert [layer.name for layer, _ in chosen_layers(off, existing, [QUEUED])] == ["gpu-operator"]
