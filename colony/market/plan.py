@@ -1,0 +1,213 @@
+"""The cheapest feasible offer for a whole job, the ranked rest, and a reason for each refusal.
+
+The order, written once: cost, then on-demand before spot, then cloud, region, zone and machine
+type by name. Cost is the price of a node (`sticker`; the number of nodes is the same for all), or
+the expected bill of the whole run (`expected`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from colony.market.catalog import Catalog
+from colony.market.costs import Expected, expected
+from colony.market.facts import cluster_facts
+from colony.market.refusals import Refusal, sift, sifted_text
+from colony.market.request import Request
+from colony.market.rows import Row, total
+from colony.market.rules import rules_of
+from jobs.problems import near
+
+__all__ = ["Offer", "Plan", "plan"]
+
+STALE_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One way to run the whole job. USD."""
+
+    row: Row
+    nodes: int
+    spot: bool
+    zone: str | None
+    expected: Expected | None = None
+
+    @property
+    def price_per_node_hour(self) -> float:
+        return self.row.price_as(self.spot) or 0.0
+
+    @property
+    def price_per_hour(self) -> float:
+        return round(self.nodes * self.price_per_node_hour, 6)
+
+    def to_dict(self) -> dict[str, Any]:
+        row = self.row
+        shown = {
+            "cloud": row.cloud,
+            "region": row.region,
+            "zone": self.zone,
+            "instance_type": row.instance_type,
+            "accelerators": row.accelerator or None,
+            "count": int(row.gpus) if row.gpus == int(row.gpus) else row.gpus,
+            "nodes": self.nodes,
+            "spot": self.spot,
+            "price_per_node_hour": self.price_per_node_hour,
+            "price_per_hour": self.price_per_hour,
+            "date": row.date,
+        }
+        return shown | ({"expected": self.expected.to_dict()} if self.expected else {})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Offers are feasible and ranked: the first is the chosen one."""
+
+    request: Request
+    catalog: Catalog
+    ranked: Sequence[tuple[Row, bool]]
+    """Row and whether as spot."""
+    refusals: Sequence[Refusal]
+    top: int | None = None
+    by: str = "sticker"
+    today: date | None = None
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """The best `top`, or all. What the run is expected to cost stands with the first, and
+        with all where that is the order."""
+        everywhere = self.by == "expected"
+        return [
+            self._offer(row, spot, everywhere or place == 0)
+            for place, (row, spot) in enumerate(self.ranked[: self.top])
+        ]
+
+    @property
+    def chosen(self) -> Offer | None:
+        return self.offers[0] if self.offers else None
+
+    @cached_property
+    def refused(self) -> list[dict[str, object]]:
+        return [refusal.to_dict() for refusal in self.refusals]
+
+    @property
+    def failed(self) -> str:
+        """One line: the constraints that failed, with near matches."""
+        return sifted_text(self.refusals)
+
+    @property
+    def notes(self) -> list[str]:
+        return list(_notes(self.request, self.offers, self.today))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `colony plan`."""
+        offers = [offer.to_dict() for offer in self.offers]
+        return {
+            "request": self.request.to_dict(),
+            "offers": offers,
+            "chosen": offers[0] if offers else None,
+            "refused": self.refused,
+            "found": len(self.ranked),
+            "notes": self.notes,
+        }
+
+    def _offer(self, row: Row, spot: bool, with_bill: bool) -> Offer:
+        zones = self.request.zones
+        zone = row.zone or (zones[0] if len(zones) == 1 else None)
+        bill = _bill(self.request, self.catalog, row, spot) if with_bill else None
+        return Offer(row, self.request.nodes, spot, zone, bill)
+
+
+def plan(
+    request: Request,
+    catalog: Catalog,
+    top: int | None = None,
+    by: str = "sticker",
+    today: date | None = None,
+    built: Collection[str] | None = None,
+) -> Plan:
+    """`top` limits the offers shown; `today` is the day by which prices are stale; `built` are
+    the clouds that can be chosen (default: those whose cluster kind is built)."""
+    if request.context:
+        return Plan(request, catalog, [(_existing(request), False)], (), today=today)
+    built = _built() if built is None else built
+    ranked: list[tuple[Row, bool]] = []
+    refusals: list[Refusal] = []
+    for spot in (False, True) if request.use_spot is None else (request.use_spot,):
+        rows = _rows(request, catalog, spot)
+        kept, refused = sift(rows, rules_of(request, catalog, built, spot))
+        ranked += [(row, spot) for row in kept]
+        told = {refusal.reason for refusal in refusals}
+        refused = refused or ([] if rows else [_unknown(request, catalog)])
+        refusals += [refusal for refusal in refused if refusal.reason not in told]
+    if by == "expected":
+        ranked.sort(key=lambda pair: _expected_order(request, catalog, *pair))
+    elif request.use_spot is None:
+        ranked.sort(key=lambda pair: (pair[0].price_as(pair[1]), pair[1], total(pair[0])))
+    return Plan(request, catalog, ranked, refusals, top, by, today)
+
+
+def _built() -> Collection[str]:
+    from components.clusters.base import kinds  # late: the market alone is light to import
+
+    return frozenset(kinds())
+
+
+def _rows(request: Request, catalog: Catalog, spot: bool) -> list[Row]:
+    if request.accelerator or not request.instance_type:
+        return catalog.with_accelerator(request.accelerator or "", spot)
+    return catalog.of_type(request.instance_type, spot)
+
+
+def _bill(request: Request, catalog: Catalog, row: Row, spot: bool) -> Expected:
+    rate = request.nodes * (row.price_as(spot) or 0)
+    return expected(catalog, row.cloud, row.region, rate, request.hours)
+
+
+def _expected_order(
+    request: Request, catalog: Catalog, row: Row, spot: bool
+) -> tuple[float, bool, tuple[str, ...]]:
+    return (_bill(request, catalog, row, spot).total, spot, total(row))
+
+
+def _existing(request: Request) -> Row:
+    """Somebody else pays: a machine of the size asked for, at no price."""
+    return Row(
+        cloud="existing", region="", zone="", instance_type="",
+        accelerator=request.accelerator or "", gpus=request.gpus, cpus=None, memory_gib=None,
+        gpu_memory_gib=None, price=0.0, spot_price=None, arch="", date="",
+    )  # fmt: skip
+
+
+def _unknown(request: Request, catalog: Catalog) -> Refusal:
+    """What was asked for is not in the catalogue at all."""
+    if request.accelerator:
+        asked, kind, names = request.accelerator, "accelerator", catalog.accelerators
+    elif request.instance_type:
+        asked, kind, names = request.instance_type, "machine type", catalog.instance_types
+    else:
+        asked, kind, names = "", "machine without accelerators", []
+    reason = f"the catalogue has no {kind}" + (f" `{asked}`" if asked else "")
+    return Refusal(reason, (), (), 0, tuple(near(asked, names)))
+
+
+def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterator[str]:
+    if request.context:
+        yield f"runs on the existing cluster of context {request.context}: nothing is bought"
+        return
+    if request.count != request.gpus:
+        yield f"{request.count:g} of a GPU takes a whole one: {request.what} a node"
+    if request.needed_cpus != request.cpus:
+        yield f"no size was asked for: machines with {request.needed_cpus} vCPUs"
+    for cloud in sorted({offer.row.cloud for offer in offers if offer.spot}):
+        if not cluster_facts(cloud).get("spot", True):
+            yield f"spot pools on {cloud} are not built yet: this is a price, not a plan to run"
+    for cloud, seen in sorted({(offer.row.cloud, offer.row.date) for offer in offers}):
+        if not seen:
+            yield f"the prices of {cloud} carry no date"
+        elif today and (days := (today - date.fromisoformat(seen)).days) > STALE_DAYS:
+            yield f"stale: prices of {cloud} are of {seen}, {days} days old"

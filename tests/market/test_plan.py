@@ -1,0 +1,325 @@
+import json
+import math
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from colony.market.catalog import Catalog
+from colony.market.plan import plan
+from colony.market.request import Request
+from colony.market.rows import Row
+
+STARTER = Catalog.load()
+NO = "the catalogue has no"
+P5_ON_DEMAND = "p5.48xlarge in us-east-1 on demand at $55.04/h"
+OFFER_KEYS = {
+    "cloud", "region", "zone", "instance_type", "accelerators", "count", "nodes", "spot",
+    "price_per_node_hour", "price_per_hour",
+}  # fmt: skip
+
+
+def row(**given):
+    fields = {
+        "cloud": "aws", "region": "us-east-1", "zone": "", "instance_type": "x",
+        "accelerator": "L4", "gpus": 1.0, "cpus": 4.0, "memory_gib": 16.0,
+        "gpu_memory_gib": 24.0, "price": 1.0, "spot_price": None, "arch": "x86_64",
+        "date": "2026-01-01",
+    }  # fmt: skip
+    return Row(**{**fields, **given})
+
+
+def refusals(made):
+    return {entry["reason"]: (entry["count"], entry["near"]) for entry in made.refused}
+
+
+def test_a_gang_of_a_hundred_nodes_is_priced_as_a_whole():
+    chosen = plan(Request("H100", 8, nodes=100, cloud="kubernetes"), STARTER).to_dict()["chosen"]
+    assert (chosen["cloud"], chosen["instance_type"]) == ("aws", "p5.48xlarge")
+    assert chosen["nodes"] * chosen["count"] == 800
+    assert chosen["price_per_node_hour"] == 55.04
+    assert chosen["price_per_hour"] == 5504.00
+
+
+def test_the_json_has_the_promised_keys():
+    made = plan(Request("L4", 1, nodes=2), STARTER, top=3).to_dict()
+    assert {"request", "offers", "chosen", "refused"} <= set(made)
+    assert all(set(offer) >= OFFER_KEYS for offer in made["offers"])
+    assert len(made["offers"]) == 3
+    assert made["chosen"] == made["offers"][0]
+    assert all(set(entry) == {"reason", "count", "near"} for entry in made["refused"])
+    assert made["request"]["accelerators"] == "L4"
+    json.dumps(made, allow_nan=False)
+
+
+def test_a_cheaper_cloud_that_cannot_be_built_is_refused_by_name():
+    made = plan(Request("L4", 1), STARTER)
+    assert made.chosen.row.cloud == "aws"
+    count, near = refusals(made)["the cluster kind for gcp is not built yet"]
+    assert count > 0
+    assert near[0].startswith("g2-standard-4 in us-east4 at $0.70")
+    assert {offer.row.cloud for offer in made.offers} == {"aws"}
+
+
+def test_a_request_for_a_cloud_that_cannot_be_built_chooses_nothing():
+    made = plan(Request("A100", 8, cloud="gcp"), STARTER)
+    assert made.chosen is None
+    assert made.to_dict()["chosen"] is None
+    assert "the cluster kind for gcp is not built yet" in made.failed
+
+
+def test_once_a_cloud_is_built_it_can_be_chosen():
+    made = plan(Request("L4", 1), STARTER, built={"aws", "gcp"})
+    assert made.chosen.row.instance_type == "g2-standard-4"
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason", "near"),
+    [
+        (Request("L4", 8, region="eu-west-9"), "no 8 x L4 in region eu-west-9", "us-east-1"),
+        (Request("L4", 3), "not exactly 3 x L4 a node", "L4:4"),
+        (Request("H100", 2, cloud="aws"), "not exactly 2 x H100 a node", "H100:1"),
+        (Request("H200", 8, cloud="foo"), "the catalogue has no prices of `foo`", "aws"),
+        (Request("L4", 1, cloud="azure"), "not on azure", "aws"),
+        (Request("H100", 8, use_spot=True), "spot price unknown", P5_ON_DEMAND),
+        (Request("L4", 1, max_price=0.1), "over $0.1 a node-hour", "$0.8048"),
+        (Request("L4", 1, cpus="6"), "not 6 vCPUs a node", "8"),
+        (Request("L4", 1, memory="1000+"), "not 1000+ GiB of memory a node", "256"),
+        (Request("L4", 1, instance_type="g6.large"), "not the machine type g6.large", "g6.xlarge"),
+        (Request(instance_type="p5.48large"), f"{NO} machine type `p5.48large`", "p5.48xlarge"),
+        (Request(instance_type="p5e.48xlarge"), "price unknown", "p5e.48xlarge in us-east-2"),
+        (Request("H100-80GB-MEGA", 8), f"{NO} accelerator `H100-80GB-MEGA`", "H100-MEGA-80GB"),
+        (Request("L4", 1, zones=("mars-1a",)), "not in zone mars-1a", "us-east-1"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_constraint_and_what_nearly_fits(request_, reason, near):
+    made = plan(request_, STARTER)
+    assert made.chosen is None
+    assert near in refusals(made)[reason][1]
+    assert reason in made.failed
+
+
+def test_every_row_of_the_accelerator_is_an_offer_or_refused_once():
+    made = plan(Request("L4", 1, cpus="8+", region="us-east-1"), STARTER)
+    counted = sum(entry["count"] for entry in made.refused)
+    assert len(made.offers) + counted == len(STARTER.with_accelerator("L4"))
+
+
+@pytest.mark.parametrize("asked", [Request("L4", 1), Request(instance_type="x"), Request()])
+def test_an_empty_catalogue_refuses_without_rows(asked):
+    (refusal,) = plan(asked, Catalog([])).to_dict()["refused"]
+    assert refusal["reason"].startswith(NO)
+    assert (refusal["count"], refusal["near"]) == (0, [])
+
+
+def test_a_larger_machine_is_near_but_never_bought():
+    catalog = Catalog([row(gpus=8.0, price=0.5), row(gpus=4.0, price=0.4)])
+    made = plan(Request("L4", 1), catalog)
+    assert made.chosen is None
+    assert refusals(made) == {"not exactly 1 x L4 a node": (2, ["L4:4", "L4:8"])}
+
+
+def test_a_machine_of_unknown_size_does_not_meet_a_size():
+    assert plan(Request("L4", 1, cpus="1+"), Catalog([row(cpus=None)])).chosen is None
+
+
+def test_ties_are_broken_by_cloud_region_zone_and_machine():
+    rows = [
+        row(region="us-west-2"),
+        row(zone="b"),
+        row(zone="a", instance_type="y"),
+        row(zone="a"),
+        row(region="eu-west-1", price=1.01),
+        row(cloud="gcp", region="asia-east1"),
+    ]
+    offers = plan(Request("L4", 1), Catalog(rows), built={"aws", "gcp"}).offers
+    assert [(o.row.region, o.row.zone, o.row.instance_type) for o in offers] == [
+        ("us-east-1", "a", "x"),
+        ("us-east-1", "a", "y"),
+        ("us-east-1", "b", "x"),
+        ("us-west-2", "", "x"),
+        ("asia-east1", "", "x"),
+        ("eu-west-1", "", "x"),
+    ]
+
+
+def test_spot_or_on_demand_whichever_is_cheaper_and_on_demand_first_when_equal():
+    catalog = Catalog([row(price=1.0, spot_price=1.0), row(region="b", price=2.0, spot_price=0.5)])
+    offers = plan(Request("L4", 1, use_spot=None), catalog).offers
+    assert [(o.price_per_node_hour, o.spot) for o in offers] == [
+        (0.5, True), (1.0, False), (1.0, True), (2.0, False),
+    ]  # fmt: skip
+
+
+def test_a_cpu_job_gets_a_cpu_machine_of_the_images_architecture():
+    arm = row(accelerator="", gpus=0.0, cpus=8.0, price=0.01, arch="arm64", instance_type="m7g")
+    intel = row(accelerator="", gpus=0.0, cpus=8.0, price=0.4)
+    small = row(accelerator="", gpus=0.0, cpus=2.0, price=0.1)
+    made = plan(Request(), Catalog([arm, intel, small]))
+    assert made.chosen.row == intel
+    assert "arm64 machines, and images are x86_64" in refusals(made)
+    assert "no size was asked for: machines with 8+ vCPUs" in made.notes
+    assert plan(Request(instance_type="m7g"), Catalog([arm])).chosen.row == arm
+
+
+def test_an_existing_cluster_costs_nothing():
+    chosen = plan(Request("H100", 8, nodes=2, context="lab"), STARTER).to_dict()["chosen"]
+    assert (chosen["cloud"], chosen["price_per_hour"]) == ("existing", 0.0)
+
+
+def test_stale_prices_are_flagged_with_their_date():
+    catalog = Catalog([row(date="2026-01-01")])
+    young = plan(Request("L4", 1), catalog, today=date(2026, 1, 31))
+    old = plan(Request("L4", 1), catalog, today=date(2026, 2, 1))
+    assert young.notes == []
+    assert old.notes == ["stale: prices of aws are of 2026-01-01, 31 days old"]
+    assert plan(Request("L4", 1), catalog).notes == []
+    undated = plan(Request("L4", 1), Catalog([row(date="")]))
+    assert undated.notes == ["the prices of aws carry no date"]
+
+
+def test_a_fraction_of_a_gpu_says_what_it_takes():
+    made = plan(Request("L4", 0.5), STARTER)
+    assert made.chosen.row.gpus == 1
+    assert "0.5 of a GPU takes a whole one: 1 x L4 a node" in made.notes
+
+
+def test_a_spot_price_is_not_a_promise_to_build():
+    made = plan(Request("L4", 1, use_spot=True), Catalog([row(spot_price=0.3)]))
+    assert made.chosen.price_per_hour == 0.3
+    assert "spot pools on aws are not built yet" in made.notes[0]
+
+
+def test_the_expected_bill_shows_its_terms_and_they_add_up():
+    bill = plan(Request("H100", 8, nodes=2, hours=3), STARTER).to_dict()["chosen"]["expected"]
+    rate = 2 * 55.04 + 2 * 0.096 + 0.10
+    assert bill["running"] == pytest.approx(3 * rate, abs=1e-5)
+    assert bill["provisioning"] == pytest.approx(12 / 60 * 0.10 + 8 / 60 * rate, abs=1e-5)
+    assert bill["draining"] == pytest.approx(6 / 60 * rate, abs=1e-5)
+    parts = ("provisioning", "pulling", "running", "draining")
+    assert sum(bill[part] for part in parts) == pytest.approx(bill["total"], abs=1e-6)
+
+
+def test_by_expected_counts_what_a_cluster_costs_beside_its_nodes():
+    catalog = Catalog([row(price=1.0), row(cloud="gcp", price=1.1)])
+    both = {"aws", "gcp"}
+    assert plan(Request("L4", 1), catalog, built=both).chosen.row.cloud == "aws"
+    expected = plan(Request("L4", 1), catalog, by="expected", built=both)
+    assert expected.chosen.row.cloud == "gcp"  # the data know no control plane for gcp here
+    totals = [offer.expected.total for offer in expected.offers]
+    assert totals == sorted(totals)
+
+
+def seldom(*values):
+    """Mostly nothing: a request with many constraints has no offers to rank."""
+    return st.integers(0, 7).flatmap(lambda n: st.none() if n else st.sampled_from(values))
+
+
+MOSTLY_L4 = st.sampled_from(["L4", "L4", "L4", "H100"])
+CLOUDS, REGIONS, ZONES = ("aws", "azure", "gcp"), ("r1", "r2", "r3"), ("", "a", "b")
+PRICES = st.sampled_from([0.25, 0.3, 0.3, 1.0, 7.77, None])
+ROWS = st.lists(
+    st.builds(
+        row,
+        cloud=st.sampled_from(CLOUDS),
+        region=st.sampled_from(REGIONS),
+        zone=st.sampled_from(ZONES),
+        instance_type=st.sampled_from(["m1", "m2"]),
+        accelerator=MOSTLY_L4,
+        gpus=st.sampled_from([1.0, 1.0, 1.0, 8.0]),
+        cpus=st.none() | st.sampled_from([4.0, 8.0]),
+        memory_gib=st.sampled_from([16.0, 32.0]),
+        price=PRICES,
+        spot_price=PRICES,
+    ),
+    min_size=8,
+    max_size=30,
+)
+REQUESTS = st.builds(
+    Request,
+    accelerator=MOSTLY_L4,
+    count=st.sampled_from([0.5, 1.0, 1.0, 8.0]),
+    nodes=st.integers(1, 100),
+    cpus=seldom("4", "4+", "8+"),
+    memory=seldom("16", "20+"),
+    cloud=seldom(*CLOUDS, "oci"),
+    region=seldom(*REGIONS, "r9"),
+    zones=st.sampled_from([(), (), (), (), (), ("a",), ("a", "b"), ("r1a",)]),
+    instance_type=seldom("m1", "m3"),
+    use_spot=st.sampled_from([False, None, True]),
+    max_price=seldom(0.25, 1.0),
+)
+
+
+def in_zone(one, asked):
+    if not asked.zones or one.zone in asked.zones:
+        return True
+    if one.zone:
+        return False
+    return asked.region is not None or any(z.startswith(one.region) for z in asked.zones)
+
+
+def meets(value, text):
+    if text is None:
+        return True
+    need = float(text.rstrip("+"))
+    return value is not None and (value >= need if text.endswith("+") else value == need)
+
+
+def brute_force(rows, asked, built):
+    """Every feasible (order, row, spot), written without the market's own code."""
+    found = []
+    for one in set(rows):
+        for spot in (False, True):
+            price = one.spot_price if spot else one.price
+            feasible = (
+                asked.use_spot in (None, spot)
+                and price is not None
+                and one.accelerator == asked.accelerator
+                and one.gpus == math.ceil(asked.count)
+                and asked.cloud in (None, one.cloud)
+                and asked.region in (None, one.region)
+                and asked.instance_type in (None, one.instance_type)
+                and in_zone(one, asked)
+                and meets(one.cpus, asked.cpus)
+                and meets(one.memory_gib, asked.memory)
+                and (asked.max_price is None or price <= asked.max_price)
+                and one.cloud in built
+            )
+            if feasible:
+                order = (price, spot, one.cloud, one.region, one.zone, one.instance_type)
+                found.append((order, one, spot))
+    return sorted(found, key=lambda entry: entry[0])
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROWS, REQUESTS, st.sampled_from([set(CLOUDS), {"aws", "gcp"}, {"aws"}]))
+def test_the_plan_equals_brute_force(rows, asked, built):
+    made = plan(asked, Catalog(rows), built=built)
+    feasible = brute_force(rows, asked, built)
+    order = [(o.price_per_node_hour, o.spot, *o.row[:4]) for o in made.offers]
+    assert order == [entry[0] for entry in feasible]
+    assert {(o.row, o.spot) for o in made.offers} == {(one, spot) for _, one, spot in feasible}
+    assert (made.chosen is None) == (not feasible)
+    assert made.chosen is not None or made.refused
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, REQUESTS, st.randoms(use_true_random=False))
+def test_the_same_rows_give_the_same_bytes_in_whatever_order(rows, asked, shuffler):
+    shuffled = list(rows)
+    shuffler.shuffle(shuffled)
+    one, other = (
+        json.dumps(plan(asked, Catalog(each), built=CLOUDS).to_dict()) for each in (rows, shuffled)
+    )
+    assert one == other
+
+
+@settings(max_examples=80, deadline=None)
+@given(ROWS, REQUESTS)
+def test_never_more_gpus_are_bought_than_asked_for_and_the_money_adds_up(rows, asked):
+    for offer in plan(asked, Catalog(rows), built=CLOUDS).offers:
+        assert offer.row.gpus * offer.nodes == math.ceil(asked.count) * asked.nodes
+        cents = round(offer.price_per_node_hour * 100 * 10000) * offer.nodes / 10000
+        assert abs(offer.price_per_hour * 100 - cents) < 0.01

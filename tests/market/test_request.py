@@ -1,0 +1,63 @@
+import pytest
+
+from colony.market.request import Request, request_of, requests_of, split_accelerators
+from jobs.errors import InputError
+from jobs.spec import Job, Resources, Role
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"nodes": 0}, "nodes"),
+        ({"nodes": 1.5}, "nodes"),
+        ({"accelerator": "H100", "count": 0}, "accelerators"),
+        ({"accelerator": "H100", "count": float("nan")}, "accelerators"),
+        ({"count": 8}, "accelerators"),
+        ({"cpus": "many"}, "cpus"),
+        ({"cpus": "-1+"}, "cpus"),
+        ({"memory": "0"}, "memory"),
+        ({"max_price": 0}, "max_price"),
+        ({"hours": float("inf")}, "hours"),
+    ],
+)
+def test_what_no_machine_can_be_is_an_error_with_its_path(fields, path):
+    with pytest.raises(InputError) as error:
+        Request(**fields)
+    assert [problem.path for problem in error.value.problems] == [path]
+
+
+@pytest.mark.parametrize("cloud", ["kubernetes", "k8s", "*", "", None])
+def test_kubernetes_without_a_context_constrains_no_cloud(cloud):
+    assert Request(cloud=cloud).cloud is None
+
+
+def test_names_are_canonical():
+    assert Request("h100-mega", 8, cloud="AWS").accelerator == "H100-MEGA-80GB"
+    assert Request(cloud="AWS").cloud == "aws"
+    assert split_accelerators("l4:0.5") == ("L4", 0.5)
+    assert split_accelerators(None) == (None, 0)
+
+
+def test_a_fraction_takes_a_whole_gpu():
+    assert Request("L4", 0.5).gpus == 1
+    assert Request("L4", 1.5).gpus == 2
+
+
+def test_a_job_becomes_a_request():
+    need = Resources(accelerators="H100:8", cpus="96+", cloud="aws", zone="us-east-1a")
+    request = request_of(Job(name="train", nodes=4, resources=need, expected_run_time=7200))
+    assert request == Request(
+        "H100", 8, nodes=4, cpus="96+", cloud="aws", zones=("us-east-1a",), hours=2.0
+    )
+
+
+def test_roles_of_one_kind_of_node_are_added_and_others_stay_apart():
+    roles = {
+        "master": Role(replicas=1),
+        "worker": Role(replicas=3),
+        "server": Role(replicas=2, resources=Resources(cpus="4")),
+    }
+    job = Job(name="train", roles=roles, resources=Resources(accelerators="L4:1"))
+    asked = [(request.accelerator, request.cpus, request.nodes) for request in requests_of(job)]
+    assert asked == [("L4", None, 4), (None, "4", 2)]
+    assert request_of(job).nodes == 4
