@@ -1,0 +1,71 @@
+"""The JSON schema of the files, with the descriptions that stand beside the fields in the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+import components.spec
+import jobs.spec
+from colony.kinds import API_VERSION, COLONY, JOB
+from components.spec import ColonySpec
+from jobs.spec import Job
+
+__all__ = ["file_schema"]
+
+
+def file_schema() -> dict[str, Any]:
+    """One schema that accepts a Colony document or a Job document (not a SkyPilot task)."""
+    _, schema = models_json_schema(
+        [(ColonySpec, "validation"), (Job, "validation")],
+        ref_template="#/$defs/{model}",
+    )
+    definitions: dict[str, Any] = schema["$defs"]
+    _describe(definitions)
+    definitions[COLONY] = _document(COLONY, definitions["ColonySpec"])
+    definitions[f"{JOB}Document"] = _document(JOB, definitions["Job"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A Colony file",
+        "description": "Each document of a file is a Colony or a Job.",
+        "oneOf": [{"$ref": f"#/$defs/{COLONY}"}, {"$ref": f"#/$defs/{JOB}Document"}],
+        "$defs": definitions,
+    }
+
+
+def _document(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A model as a document: with `apiVersion` and `kind`."""
+    head = {
+        "apiVersion": {"const": API_VERSION, "description": "The version of the format."},
+        "kind": {"const": kind, "description": "What this document is."},
+    }
+    required = [*head, *body.get("required", ())]
+    return {**body, "title": kind, "properties": head | body["properties"], "required": required}
+
+
+def _describe(definitions: dict[str, Any]) -> None:
+    for module in (jobs.spec, components.spec):
+        for model, field, text in _docstrings(module):
+            properties = definitions.get(model, {}).get("properties", {})
+            if field in properties:
+                properties[field].setdefault("description", text)
+
+
+def _docstrings(module: ModuleType) -> Iterator[tuple[str, str, str]]:
+    """(class, field, text) of each string that follows a field."""
+    classes = [n for n in ast.parse(inspect.getsource(module)).body if isinstance(n, ast.ClassDef)]
+    for node in classes:
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                yield from ((node.name, field.target.id, text) for text in _text(after))
+
+
+def _text(node: ast.stmt) -> Iterator[str]:
+    value = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield inspect.cleandoc(value.value)
