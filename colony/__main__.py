@@ -1,0 +1,5 @@
+"""`python -m colony`."""
+
+from colony.cli import main
+
+main()

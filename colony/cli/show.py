@@ -1,0 +1,168 @@
+"""Text for people: tables and single lines; colours only on a terminal, NO_COLOR honoured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from colony.lifecycle.ground import Tell, Thing
+    from colony.lifecycle.receipt import Receipt
+    from components.placement import Placement
+    from jobs.errors import Problem
+
+__all__ = [
+    "as_json",
+    "console",
+    "duration",
+    "left_text",
+    "money",
+    "receipt_text",
+    "table",
+    "teller",
+    "warn",
+]
+
+WIDE = 160
+"""Columns where the output is not a terminal: nothing is folded or cut in a log."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDE
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+def as_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, sort_keys=False)
+    sys.stdout.write("\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Numbers are set to the right."""
+    from rich import box
+    from rich.table import Table
+
+    grid = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
+        grid.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+    for row in rows:
+        grid.add_row(*[_plain(_cell(cell)) for cell in row])
+    console().print(grid)
+
+
+def teller(clock: Callable[[], float] | None, *, stderr: bool) -> Tell:
+    """Progress lines, each with the run's time where it has one."""
+    out = console(stderr=stderr)
+
+    def tell(text: str, at: float | None = None) -> None:
+        seconds = at if at is not None or clock is None else clock()
+        stamp = "" if seconds is None else f"{duration(seconds):>9}  "
+        out.print(stamp + text, markup=False)
+
+    return tell
+
+
+def warn(warnings: Sequence[Problem]) -> None:
+    """Always on stderr: stdout may be JSON."""
+    for warning in warnings:
+        console(stderr=True).print(f"warning: {warning}", markup=False)
+
+
+def duration(seconds: float) -> str:
+    """`1h02m05s`, `4m05s`, `12s`."""
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m{left:02d}s"
+    return f"{minutes}m{left:02d}s" if minutes else f"{left}s"
+
+
+def money(usd: float) -> str:
+    return f"${usd:,.2f}"
+
+
+def placement_text(placement: Placement) -> None:
+    """What would be built, and what it costs: shown before any money is spent."""
+    rows = [
+        [cluster.name, f"{cluster.cloud}/{cluster.region}", pool.name, pool.instance_type,
+         f"{pool.accelerator}:{pool.accelerator_count}" if pool.accelerator else "-",
+         pool.nodes, pool.price_per_node_hour, pool.nodes * pool.price_per_node_hour]
+        for cluster in placement.clusters
+        for pool in cluster.pools
+    ]  # fmt: skip
+    rows += [
+        [cluster.name, f"existing/{cluster.context}", *["-"] * 6]
+        for cluster in placement.clusters
+        if not cluster.pools
+    ]
+    columns = ["cluster", "where", "pool", "instance", "GPUs", "nodes", "$/node/h", "$/h"]
+    table("", columns, rows)
+    control = sum(cluster.control_plane_per_hour for cluster in placement.clusters)
+    gpus = sum(p.nodes * p.accelerator_count for c in placement.clusters for p in c.pools)
+    console().print(
+        f"{gpus} GPUs; with control planes ({money(control)}/h) "
+        f"[bold]{money(placement.price_per_hour)} per hour[/bold], "
+        f"prices of {placement.catalog_date or 'an unknown date'}"
+    )
+
+
+def receipt_text(receipt: Receipt) -> None:
+    """The receipt: how it ended, what it cost and for what, and whether anything is left."""
+    out = console()
+    out.rule(f"receipt of {receipt.colony}", style="dim")
+    style = {0: "green"}.get(receipt.exit_code, "red")
+    reason = f" ({receipt.reason})" if receipt.reason else ""
+    out.print(f"[{style}]{receipt.outcome}[/{style}]", _plain(reason))
+    _cost(receipt.cost.to_dict(), receipt.seconds)
+    for note in receipt.notes:
+        out.print("note:", _plain(note))
+    for thing in receipt.swept:
+        out.print(f"swept: {thing.type} {thing.id} (a leak: it was in no state)")
+    if receipt.logs:
+        out.print(f"logs: colony logs {receipt.colony}", _plain(f"({receipt.logs})"))
+    if receipt.exit_code != 4:
+        out.print("[bold green]nothing left[/bold green]: the inventory lists nothing of it")
+        return
+    left_text(receipt.left, receipt.unfinished)
+
+
+def left_text(left: Sequence[Thing], doubt: str = "") -> None:
+    """What is still there, what costs money first; or why it is not known."""
+    out = console()
+    paid = [thing for thing in left if thing.costs]
+    if paid:
+        out.print("[bold red]LEFT, and still paid for:[/bold red]")
+    for thing in paid:
+        price = f"{money(thing.usd_per_hour)}/h" if thing.usd_per_hour else ""
+        out.print(f"  {thing.type} {thing.id} {price}", markup=False)
+    if len(left) > len(paid):
+        out.print(f"{len(left) - len(paid)} things that cost nothing are left, too")
+    if doubt:
+        out.print("[bold red]something may be left:[/bold red]", _plain(doubt))
+    out.print("`colony reap` tries again; `colony sweep NAME --yes` deletes what is listed")
+
+
+def _cost(cost: Mapping[str, Any], seconds: float) -> None:
+    rows = [[part, value] for part, value in cost["parts"].items()]
+    table("", ["part", "$"], [*rows, ["total", cost["total"]]])
+    console().print(f"lived {duration(seconds)}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)

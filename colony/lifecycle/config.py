@@ -1,0 +1,55 @@
+"""The stack config: spec, placement, recorded prices and lease; secrets apart, encrypted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colony.archive import pack
+from colony.records import Records
+from components.lease import Lease
+
+if TYPE_CHECKING:
+    from colony.lifecycle.run import Plan
+
+__all__ = ["stack_config"]
+
+
+def stack_config(
+    records: Records, plan: Plan, lease: Lease
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Config keys of `interfaces.md` as (plain, secret) JSON texts."""
+    spec = plan.spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    for job in spec.get("jobs", []):
+        if "secrets" in job:
+            job["secrets"] = dict.fromkeys(job["secrets"], "")
+    plain: dict[str, Any] = {
+        "colony:spec": spec,
+        "colony:placement": plan.placement.model_dump(mode="json", exclude_none=True),
+        "colony:prices": {
+            "catalog_date": plan.placement.catalog_date,
+            "usd_per_hour": plan.placement.price_per_hour,
+        },
+        "colony:lease": lease.model_dump(mode="json", exclude_none=True),
+    }
+    code = _code(records, plan)
+    if code:
+        plain["colony:code"] = code
+    secrets = {job.name: dict(job.secrets) for job in plan.spec.jobs if job.secrets}
+    hidden = {"colony:secrets": json.dumps(secrets)} if secrets else {}
+    if plan.kubeconfigs:
+        hidden["colony:kubeconfigs"] = json.dumps(plan.kubeconfigs)
+    return {key: json.dumps(value, sort_keys=True) for key, value in plain.items()}, hidden
+
+
+def _code(records: Records, plan: Plan) -> dict[str, dict[str, str]]:
+    """Packs every job's workdir beside the state; the config holds path and content hash."""
+    code = {}
+    for job in plan.spec.jobs:
+        if job.workdir is None:
+            continue
+        archive = pack(Path(plan.folders.get(job.name, Path()), job.workdir))
+        path = records.keep_code(job.name, archive.sha256, archive.data)
+        code[job.name] = {"path": str(path), "sha256": archive.sha256}
+    return code

@@ -1,0 +1,167 @@
+"""The real clouds as ground: the user's backend, real time, the clouds' own inventories."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from colony.inventory import inventory_of
+from colony.lifecycle.ground import ClusterAccess, LiveCluster, Span, Thing, records_of
+from colony.lifecycle.state import resources
+from jobs.errors import NotSupported, Problem
+
+if TYPE_CHECKING:
+    from colony.engine import Engine
+    from components.placement import Placement
+    from components.spec import ColonySpec
+
+__all__ = ["Real", "project_folder"]
+
+STATE = "~/.colony/state"
+STEP = 0.25
+"""Seconds; a signal that came during a wait is seen after this long."""
+
+
+class Real:
+    """One backend. Only folders hold records so far; others are refused by name."""
+
+    name = "the real clouds"
+    simulated = False
+
+    def __init__(self, root: Path, url: str, *, local: bool) -> None:
+        self.root = root
+        self.url = url
+        self.local = local
+
+    @classmethod
+    def open(cls) -> Real:
+        """`PULUMI_BACKEND_URL`, or a folder of this user. Raises NotSupported for other schemes."""
+        url = os.environ.get("PULUMI_BACKEND_URL") or f"file://{Path(STATE).expanduser()}"
+        parts = urlsplit(url)
+        if parts.scheme != "file":
+            hint = "use file://FOLDER (a shared folder is fine)"
+            raise NotSupported(
+                Problem("PULUMI_BACKEND_URL", f"{parts.scheme}:// backends are not built yet", hint)
+            )
+        root = Path(unquote(parts.netloc + parts.path)).expanduser()
+        root.mkdir(parents=True, exist_ok=True)
+        return cls(root, f"file://{root}", local=True)
+
+    def __enter__(self) -> Real:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    @cached_property
+    def engine(self) -> Engine:
+        from colony.engine import Engine, ensure_cli, passphrase_needed
+
+        environment = {}
+        if passphrase_needed(os.environ):
+            environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(self.root))
+        return Engine(project_folder(), self.url, environment, ensure_cli())
+
+    def check(self, placement: Placement) -> None:
+        """Before anything is created: is there a way in, and a way to prove that all is gone?
+
+        Raises NotReady.
+        """
+        for cloud, region in {(each.cloud, each.region) for each in placement.clusters}:
+            if cloud != "existing":
+                inventory_of(cloud, region).check()
+
+    def now(self) -> float:
+        return time.time()
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(STEP, left))
+
+    def announce(self, runner: Mapping[str, Any]) -> None:
+        """The record beside the state says it."""
+
+    def settle_up(self, deployment: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
+        return [
+            {"at": round(_unix(each["created"]) - since, 3), "what": "created", "urn": each["urn"]}
+            for each in resources(deployment)
+            if each.get("created")
+        ]
+
+    def settle_destroy(self, before: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
+        at = round(self.now() - since, 3)
+        return [{"at": at, "what": "deleted", "urn": each["urn"]} for each in resources(before)]
+
+    def start_jobs(self, spec: ColonySpec, clusters: list[LiveCluster]) -> None:
+        """The cluster's controllers start them."""
+
+    def stop_jobs(self) -> None:
+        """They end with their cluster."""
+
+    def cluster(self, cluster: LiveCluster) -> ClusterAccess:
+        from colony.lifecycle.kube import Kube
+
+        return Kube(cluster.kubeconfig)
+
+    def inventory(self, stack: str, clusters: list[str]) -> list[Thing]:
+        found: dict[str, Thing] = {}
+        for place in records_of(self, stack).places():
+            cloud = inventory_of(*place)
+            things = cloud.find("colony-stack", stack)
+            for name in clusters:
+                things += cloud.find(f"kubernetes.io/cluster/{name}")
+            found |= {thing.id: _placed(thing, place) for thing in things}
+        return list(found.values())
+
+    def delete(self, thing: Thing) -> None:
+        cloud, region = thing.tags["@place"].split("/")
+        inventory_of(cloud, region).delete(thing)
+
+    def spans(self, placement: Placement | None, since: float) -> list[Span]:
+        """Nodes and control planes for the whole life: the upper bound of what is billed."""
+        end = self.now() - since
+        spans = []
+        for cluster in placement.clusters if placement else []:
+            control = cluster.control_plane_per_hour
+            spans.append(Span(cluster.name, "control plane", "", control, 0.0, end))
+            for pool in cluster.pools:
+                price = pool.nodes * pool.price_per_node_hour
+                spans.append(Span(f"{cluster.name}/{pool.name}", "pool", "", price, 0.0, end))
+        return spans
+
+    def charge(self, spans: list[Span], since: float) -> None:
+        """The clouds keep their own books."""
+
+
+def project_folder() -> Path:
+    """COLONY_PROJECT, or the checkout that this package is installed from."""
+    named = os.environ.get("COLONY_PROJECT")
+    return Path(named) if named else Path(__file__).resolve().parents[2]
+
+
+def _passphrase(root: Path) -> Path:
+    """One random passphrase a backend, readable by its owner only."""
+    path = root / ".colony" / "passphrase"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path
+
+
+def _placed(thing: Thing, place: tuple[str, str]) -> Thing:
+    """Remembers where it was found: the deletion has to go there."""
+    tags = {**thing.tags, "@place": "/".join(place)}
+    return Thing(thing.id, thing.type, tags, thing.usd_per_hour, thing.urn, thing.created)
+
+
+def _unix(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -1,0 +1,74 @@
+"""What a state file says: clusters, things half done. Pure functions over `stack export`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from colony.lifecycle.ground import LiveCluster
+
+__all__ = ["is_empty", "live_clusters", "pending", "plain", "resources"]
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+KUBERNETES = "pulumi:providers:kubernetes"
+
+
+def resources(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(deployment.get("resources") or [])
+
+
+def pending(deployment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Operations that were under way when the engine died: (operation, URN)."""
+    operations = deployment.get("pending_operations") or []
+    return [(item["type"], item["resource"]["urn"]) for item in operations]
+
+
+def is_empty(deployment: Mapping[str, Any]) -> bool:
+    return not resources(deployment) and not pending(deployment)
+
+
+def live_clusters(deployment: Mapping[str, Any]) -> list[LiveCluster]:
+    """Every cluster with a Kubernetes provider in the state; ours where the state owns it too."""
+    owned = _owned(deployment)
+    clusters = []
+    for provider in resources(deployment):
+        if provider["type"] != KUBERNETES:
+            continue
+        inputs = plain(provider.get("inputs") or {})
+        identifier = str(inputs.get("clusterIdentifier", ""))
+        owner = owned.get(identifier)
+        clusters.append(
+            LiveCluster(
+                name=str(owner["id"]) if owner else provider["urn"].rsplit("::", 1)[-1],
+                cloud=owner["type"].split(":", 1)[0] if owner else "existing",
+                identifier=identifier,
+                kubeconfig=str(inputs.get("kubeconfig", "")),
+                ours=owner is not None,
+            )
+        )
+    return clusters
+
+
+def plain(value: Any) -> Any:
+    """A state value with its secrets opened (of an export with --show-secrets)."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get(SIGNATURE) == SECRET:
+        return plain(json.loads(value["plaintext"])) if "plaintext" in value else None
+    return {key: plain(item) for key, item in value.items()}
+
+
+def _owned(deployment: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Resources of the state by the identifiers that a cluster provider may name them with."""
+    owned = {}
+    for resource in resources(deployment):
+        outputs = resource.get("outputs") or {}
+        for identifier in (resource.get("id"), outputs.get("arn"), outputs.get("selfLink")):
+            if isinstance(identifier, str) and not resource["type"].startswith("pulumi:"):
+                owned[identifier] = resource
+    return owned

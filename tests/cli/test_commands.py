@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from colony.cli import main
+
+BAD = sorted((Path(__file__).parents[1] / "colony" / "bad").iterdir())
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["colony", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return call
+
+
+def snapshot(folder):
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.parametrize("file", BAD, ids=[path.stem for path in BAD])
+def test_a_bad_file_is_one_clear_error_and_changes_nothing(run, file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = snapshot(tmp_path), snapshot(Path(os.environ["HOME"]))
+    for command in (("validate", file), ("rehearse", file), ("run", file, "--yes")):
+        code, out, err = run(*command)
+        assert code == 2, f"{command}: {out}{err}"
+        assert file.name in out + err
+        assert "Traceback" not in out + err
+    assert (snapshot(tmp_path), snapshot(Path(os.environ["HOME"]))) == before
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_what_is_no_file_is_refused_by_name(run, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("run", name)
+    assert (code, name in err) == (2, True)
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_valid_and_has_an_offer(run, file):
+    assert run("validate", file)[0] == 0
+    code, out, err = run("plan", file, "--format", "json")
+    assert code == 0, err
+    plans = json.loads(out)
+    for plan in plans if isinstance(plans, list) else [plans]:
+        assert plan["chosen"] in plan["offers"]
+
+
+def test_a_real_cloud_is_not_touched_without_consent(run, monkeypatch, tmp_path):
+    def nothing_may_start(*_):
+        raise AssertionError("the engine was started before the price was agreed to")
+
+    monkeypatch.setattr("colony.engine.Engine.__init__", nothing_may_start)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    code, out, err = run("run", EXAMPLES / "task.yaml")
+    assert (code, "--local-state" in err) == (2, True)
+    code, out, err = run("run", EXAMPLES / "task.yaml", "--local-state")
+    assert (code, "--yes" in err, "per hour" in out) == (2, True, True)
+
+
+def test_a_backend_that_is_not_built_is_refused_by_name(run, monkeypatch):
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    code, _, err = run("status")
+    assert (code, "s3://" in err) == (2, True)
+
+
+def test_exec_is_refused_outside_a_world(run, monkeypatch, tmp_path):
+    code, _, err = run("run", EXAMPLES / "task.yaml", "--yes", "--exec")
+    assert (code, "--world" in err) == (2, True)
+
+
+def test_a_folder_without_a_world_is_refused(run, tmp_path):
+    code, _, err = run("reap", "--world", tmp_path)
+    assert (code, "holds no world" in err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_render_prints_manifests_that_can_be_read_back(run):
+    import yaml
+
+    code, out, _ = run("render", EXAMPLES / "ddp" / "task.yaml")
+    kinds = [document["kind"] for document in yaml.safe_load_all(out)]
+    assert (code, "JobSet" in kinds) == (0, True)
+    assert "      #!/usr/bin/env bash" in out or "|" in out
+
+
+def test_no_module_that_costs_start_up_time_is_imported_for_help():
+    import subprocess
+
+    code = "import sys, colony.cli.app; print([m for m in HEAVY if m in sys.modules])"
+    heavy = ["pulumi", "grpc", "boto3", "kubernetes", "pydantic", "yaml", "rich"]
+    out = subprocess.run(
+        [sys.executable, "-c", code.replace("HEAVY", repr(heavy))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,157 @@
+"""Whole lives through the real engine, in a simulated world."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from colony_command import Running, colony, ledger, task
+
+from colony.rehearsal.world import World, left
+
+pytestmark = pytest.mark.engine
+
+SLOW = 0.004
+"""Share of its seconds that an operation really takes: ten minutes take 2.4 s."""
+
+
+def test_success_ends_with_a_receipt_and_nothing_left(tmp_path):
+    world = tmp_path / "world"
+    labels = {"kueue.x-k8s.io/queue-name": "research"}
+    file = task(tmp_path, resources={"accelerators": "A10G:1", "labels": labels})
+    done = colony("rehearse", file, "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    assert done.json["billable_left"] == left(world) == []
+    cost = done.json["cost"]
+    assert sum(cost["parts"].values()) == pytest.approx(cost["total"])
+    assert all(cost["parts"].values())
+    receipt = json.loads((world / "state/.colony/colony/tiny/receipt.json").read_text())
+    assert (receipt["outcome"], receipt["clean"]) == ("succeeded", True)
+    billed = [json.loads(line) for line in ledger(world).splitlines() if '"bill"' in line]
+    assert len(billed) >= 3
+
+
+def test_one_seed_gives_the_same_bytes(tmp_path):
+    file = task(tmp_path)
+    first, second, other = (
+        colony("rehearse", file, "--format", "json", "--seed", seed) for seed in (1, 1, 2)
+    )
+    assert first.code == 0, first.err
+    assert first.out == second.out
+    assert other.json["outcome"] == "succeeded"
+
+
+def test_a_script_that_exits_7_fails_the_run_and_its_logs_are_kept(tmp_path):
+    world = tmp_path / "world"
+    file = task(tmp_path, "echo about to fail; exit 7")
+    done = colony("rehearse", file, "--exec", "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
+    assert done.json["jobs"]["tiny"]["exit_code"] == 7
+    assert left(world) == []
+    logs = colony("logs", "tiny/tiny", "--rank", 0, "--world", world)
+    assert (logs.code, "about to fail" in logs.out) == (0, True)
+
+
+def test_a_job_that_runs_too_long_is_timed_out(tmp_path):
+    world = tmp_path / "world"
+    labels = {"max-run-duration-seconds": "2"}
+    resources = {"accelerators": "A10G:1", "labels": labels}
+    file = task(tmp_path, "sleep 60", resources=resources)
+    done = colony("rehearse", file, "--exec", "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (1, "timed_out"), done.err
+    assert left(world) == []
+
+
+def test_no_capacity_while_provisioning_fails_the_run_and_leaves_nothing(tmp_path):
+    world, faults = tmp_path / "world", tmp_path / "faults.yaml"
+    faults.write_text('faults: [{op: create, type: "aws:eks/nodeGroup:*", error: capacity}]')
+    done = colony(
+        "rehearse", task(tmp_path), "--faults", faults, "--format", "json", "--report", world
+    )
+    assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
+    (attempt,) = done.json["attempts"]
+    assert "InsufficientInstanceCapacity" in attempt["reason"]
+    assert left(world) == []
+
+
+def test_no_offer_names_the_constraint_and_near_matches(tmp_path):
+    file = task(tmp_path, resources={"accelerators": "A10G:3"})
+    done = colony("rehearse", file)
+    assert done.code == 2
+    assert "3 x A10G" in done.err
+    assert "A10G:4" in done.err
+    json_done = colony("rehearse", file, "--format", "json")
+    assert (json_done.code, json_done.json["outcome"]) == (2, "unplaceable")
+
+
+def test_ctrl_c_in_the_middle_of_up_destroys_and_ends_with_130(tmp_path):
+    world = tmp_path / "world"
+    World.create(world, real_time=SLOW).close()
+    run = Running("run", task(tmp_path), "--yes", "--world", world, "--format", "json")
+    done = run.until(lambda: "aws:eks/cluster:Cluster" in ledger(world)).interrupt()
+    assert (done.code, done.json["outcome"]) == (130, "cancelled"), done.err
+    assert left(world) == []
+    assert colony("status", "--world", world, "--format", "json").json == []
+
+
+def test_ctrl_c_while_the_job_runs_ends_it_and_destroys(tmp_path):
+    world, mark = tmp_path / "world", tmp_path / "mark"
+    World.create(world).close()
+    file = task(tmp_path, f"touch {mark}; sleep 300")
+    run = Running("run", file, "--yes", "--exec", "--world", world, "--format", "json")
+    done = run.until(mark.exists).interrupt()
+    assert (done.code, done.json["outcome"]) == (130, "cancelled"), done.err
+    assert left(world) == []
+
+
+def test_outputs_are_copied_out_before_the_destroy(tmp_path):
+    world = tmp_path / "world"
+    file = tmp_path / "job.yaml"
+    file.write_text(
+        "apiVersion: colony/v1\nkind: Job\nname: tiny\nresources: {accelerators: A10G:1}\n"
+        "run: echo 42 > result.txt\noutputs: [{path: result.txt, to: s3://results/tiny/}]\n"
+    )
+    done = colony("rehearse", file, "--exec", "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    found = list((world / "buckets" / "s3" / "results").rglob("result.txt"))
+    assert [path.read_text() for path in found] == ["42\n"]
+
+
+def test_outputs_that_cannot_be_copied_are_an_outcome_of_their_own(tmp_path):
+    world = tmp_path / "world"
+    file = tmp_path / "job.yaml"
+    file.write_text(
+        "apiVersion: colony/v1\nkind: Job\nname: tiny\nresources: {accelerators: A10G:1}\n"
+        "run: 'true'\noutputs: [{path: nothing.txt, to: s3://results/tiny/}]\n"
+    )
+    done = colony("rehearse", file, "--exec", "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (1, "outputs_lost"), done.err
+    assert left(world) == []
+
+
+def test_a_secret_is_nowhere_in_plain_text_but_in_the_cluster_itself(tmp_path):
+    world, canary = tmp_path / "world", "canary-5b1f"
+    file = task(tmp_path, f'test "${{#TOKEN}}" = {len(canary)}', secrets={"TOKEN": canary})
+    done = colony("rehearse", file, "--exec", "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    holders = {
+        path.relative_to(world).parts[0]
+        for path in Path(world).rglob("*")
+        if path.is_file() and canary.encode() in path.read_bytes()
+    }
+    assert holders <= {"journal.jsonl"}, "only the simulated API server itself may know it"
+    assert canary not in done.out + done.err
+
+
+def test_a_colony_of_that_name_is_not_overwritten(tmp_path):
+    world = tmp_path / "world"
+    World.create(world).close()
+    file = task(tmp_path)
+    assert colony("up", file, "--world", world).code == 0
+    before = left(world)
+    again = colony("run", file, "--yes", "--world", world)
+    assert (again.code, "exists already" in again.err) == (2, True)
+    assert left(world) == before != []
+    assert colony("down", "tiny", "--world", world).code == 0
+    assert left(world) == []

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from colony.lifecycle.state import is_empty, live_clusters, pending, plain
+
+ARN = "arn:aws:eks:us-east-1:000000000000:cluster/demo-main"
+SECRET = {
+    "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+    "plaintext": '"the kubeconfig"',
+}
+
+
+def provider(identifier, name="demo-main-kubernetes"):
+    return {
+        "urn": f"urn:pulumi:demo::colony::pulumi:providers:kubernetes::{name}",
+        "type": "pulumi:providers:kubernetes",
+        "inputs": {"clusterIdentifier": identifier, "kubeconfig": SECRET},
+    }
+
+
+def cluster():
+    return {
+        "urn": "urn:pulumi:demo::colony::aws:eks/cluster:Cluster::demo-main",
+        "type": "aws:eks/cluster:Cluster",
+        "id": "demo-main",
+        "outputs": {"arn": ARN},
+    }
+
+
+def test_a_cluster_is_ours_only_when_the_state_owns_it():
+    found = live_clusters({"resources": [cluster(), provider(ARN), provider("uid-1", "theirs")]})
+    assert [(each.name, each.cloud, each.ours) for each in found] == [
+        ("demo-main", "aws", True),
+        ("theirs", "existing", False),
+    ]
+
+
+def test_secrets_are_opened_where_the_export_has_them():
+    assert live_clusters({"resources": [provider(ARN)]})[0].kubeconfig == "the kubeconfig"
+    assert plain({"a": [{**SECRET, "ciphertext": "x"}]}) == {"a": ["the kubeconfig"]}
+
+
+def test_a_pending_operation_is_not_empty():
+    half = {"resources": [], "pending_operations": [{"type": "creating", "resource": {"urn": "u"}}]}
+    assert pending(half) == [("creating", "u")]
+    assert not is_empty(half)
+    assert is_empty({"resources": None})
