@@ -1,0 +1,146 @@
+"""The control of a world: what `World` asks its server, as JSON over the same gRPC server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from colony.rehearsal.calls import Refusal
+from colony.rehearsal.simulation import Simulation
+from colony.rehearsal.state import Change, Thing
+
+__all__ = ["Control", "decode", "encode"]
+
+
+def encode(message: Any) -> bytes:
+    return json.dumps(message, sort_keys=True).encode()
+
+
+def decode(data: bytes) -> Any:
+    return json.loads(data)
+
+
+class Control:
+    """The methods by name: each takes and gives plain values."""
+
+    def __init__(self, simulation: Simulation, stop: Callable[[], None]) -> None:
+        self._simulation, self._stop = simulation, stop
+        self._world = simulation.store.world
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """`{"ok": result}`, or `{"refused": {"code", "message"}}` in the cloud's own words."""
+        method = getattr(self, f"do_{request['method']}")
+        try:
+            return {"ok": method(**request.get("args", {}))}
+        except Refusal as refused:
+            return {"refused": {"code": refused.code, "message": refused.message}}
+
+    def do_ping(self) -> bool:
+        return True
+
+    def do_stop(self) -> bool:
+        self._stop()
+        return True
+
+    def do_now(self) -> float:
+        return self._world.clock
+
+    def do_advance(self, seconds: float) -> float:
+        changes: list[Change] = [["clock", self._world.clock + seconds]]
+        self._simulation.change("advance", lambda: changes)
+        return self._world.clock
+
+    def do_inventory(
+        self, tags: dict[str, str] | None = None, everything: bool = False
+    ) -> list[dict[str, Any]]:
+        things = [t for t in self._world.things.values() if everything or t.usd_per_hour]
+        wanted = (tags or {}).items()
+        return [_row(t) for t in sorted(things, key=_order) if wanted <= t.tags.items()]
+
+    def do_thing(self, id: str) -> dict[str, Any]:
+        return asdict(self._find(id))
+
+    def do_delete(self, id: str, type: str | None = None) -> bool:
+        def make() -> list[Change]:
+            return self._simulation.cloud.removal(self._find(id, type), detach=True)
+
+        self._simulation.change("delete", make, id=id, by="control")
+        return True
+
+    def do_objects(
+        self, cluster_id: str, kind: str, namespace: str | None = None
+    ) -> list[dict[str, Any]]:
+        return self._simulation.kubernetes.objects(cluster_id, kind, namespace)
+
+    def do_put_object(self, cluster_id: str, obj: dict[str, Any]) -> bool:
+        kubernetes = self._simulation.kubernetes
+        self._simulation.change("put", lambda: kubernetes.put(kubernetes.known(cluster_id), obj))
+        return True
+
+    def do_delete_object(
+        self, cluster_id: str, kind: str, namespace: str | None, name: str
+    ) -> bool:
+        kubernetes = self._simulation.kubernetes
+
+        def make() -> list[Change]:
+            key = kubernetes.find_key(cluster_id, kind, namespace, name)
+            return kubernetes.removal(cluster_id, key)
+
+        self._simulation.change("remove", make, id=f"{kind}/{namespace}/{name}")
+        return True
+
+    def do_patch_status(
+        self, cluster_id: str, kind: str, namespace: str | None, name: str, status: dict[str, Any]
+    ) -> bool:
+        kubernetes = self._simulation.kubernetes
+
+        def make() -> list[Change]:
+            key = kubernetes.find_key(cluster_id, kind, namespace, name)
+            record = self._world.objects[cluster_id][key]
+            whole = {**record["object"], "status": status}
+            return [["object", cluster_id, key, {**record, "object": whole}]]
+
+        self._simulation.change("status", make, id=f"{kind}/{namespace}/{name}")
+        return True
+
+    def do_add_cluster(self, cluster_id: str, endpoint: str = "") -> bool:
+        changes: list[Change] = [["cluster", cluster_id, {"endpoint": endpoint}]]
+        self._simulation.change("cluster", lambda: changes, id=cluster_id)
+        return True
+
+    def do_operations(self) -> list[dict[str, Any]]:
+        return [
+            {key: value for key, value in entry.items() if key != "changes"}
+            for entry in list(self._simulation.store.entries)
+        ]
+
+    def do_durations(self) -> list[list[Any]]:
+        return [
+            [entry["urn"], entry["op"], entry["seconds"]]
+            for entry in list(self._simulation.store.entries)
+            if entry.get("urn")
+        ]
+
+    def _find(self, id: str, type: str | None = None) -> Thing:
+        """By id; of two types of one id the one that costs money."""
+        found = [
+            thing
+            for thing in self._world.things.values()
+            if thing.id == id and type in (None, thing.type)
+        ]
+        if not found:
+            raise Refusal("NotFound", f"nothing here has the id {id}")
+        return max(found, key=lambda thing: thing.usd_per_hour)
+
+
+def _row(thing: Thing) -> dict[str, Any]:
+    return {
+        "id": thing.id, "type": thing.type, "tags": thing.tags, "usd_per_hour": thing.usd_per_hour,
+        "urn": thing.urn, "created": thing.created, "region": thing.region,
+    }  # fmt: skip
+
+
+def _order(thing: Thing) -> tuple[str, str]:
+    return thing.type, thing.id

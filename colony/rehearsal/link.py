@@ -1,0 +1,138 @@
+"""The way to a world's server: started where none runs, asked as JSON over gRPC."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import NotReady, RunFailed
+
+__all__ = ["Link", "Refused"]
+
+START_SECONDS = 30.0
+CALL_SECONDS = 60.0
+POLL_SECONDS = 0.02
+METHOD = "/colony.World/Call"
+
+
+class Refused(RunFailed):
+    """The simulated cloud says no. `code` is the vendor's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Link:
+    """One client of the server of the world in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._channel: Any = None
+
+    def ask(self, method: str, **arguments: Any) -> Any:
+        """Starts the server where it is gone. Raises Refused, NotReady, RunFailed."""
+        try:
+            return self._try(method, arguments)
+        except NotReady:
+            self.close()
+            self.start()
+            return self._try(method, arguments)
+
+    def server(self) -> dict[str, Any] | None:
+        """`{"pid", "ports", "control"}`, if that process lives."""
+        try:
+            found = dict(json.loads((self._folder / "server.json").read_text()))
+            os.kill(int(found["pid"]), 0)
+        except (OSError, ValueError, KeyError):
+            return None
+        return found
+
+    def start(self) -> None:
+        """Starts the server or finds the one that runs. Raises NotReady where it does not come."""
+        if self._answers():
+            return
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            self._spawn()  # a second one ends by itself: the folder has a lock
+            if self._comes(min(deadline, time.monotonic() + START_SECONDS / 2)):
+                return
+        log = self._folder / "logs" / "server.log"
+        raise NotReady(f"the world's server did not start: see {log}")
+
+    def stop(self) -> None:
+        """Ends the server, and waits until it is gone."""
+        try:
+            self._try("stop", {})
+        except NotReady:
+            return
+        finally:
+            self.close()
+        deadline = time.monotonic() + CALL_SECONDS
+        while self.server() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+    def close(self) -> None:
+        """Lets go of the connection; the server goes on."""
+        if self._channel is not None:
+            self._channel.close()
+        self._channel = None
+
+    def _try(self, method: str, arguments: Mapping[str, Any], seconds: float = CALL_SECONDS) -> Any:
+        import grpc
+
+        request = json.dumps({"method": method, "args": arguments}).encode()
+        try:
+            answer = self._call()(request, timeout=seconds)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                raise NotReady("the world's server does not answer") from None
+            raise RunFailed(f"the world's server failed: {error.details()}") from None
+        found = json.loads(answer)
+        if refused := found.get("refused"):
+            raise Refused(refused["code"], refused["message"])
+        return found["ok"]
+
+    def _call(self) -> Any:
+        import grpc
+
+        if self._channel is None:
+            server = self.server()
+            if server is None:
+                raise NotReady("the world's server does not run")
+            self._channel = grpc.insecure_channel(
+                f"127.0.0.1:{server['control']}", options=[("grpc.max_receive_message_length", -1)]
+            )
+        return self._channel.unary_unary(METHOD)
+
+    def _comes(self, until: float) -> bool:
+        while time.monotonic() < until:
+            if self._answers():
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+    def _answers(self) -> bool:
+        if self.server() is None:
+            return False
+        try:
+            return bool(self._try("ping", {}, seconds=2.0))
+        except NotReady:
+            self.close()
+            return False
+
+    def _spawn(self) -> None:
+        command = [sys.executable, "-m", "colony.rehearsal.server", str(self._folder), "--detach"]
+        subprocess.run(command, check=False, stdin=subprocess.DEVNULL, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """No credentials, no cluster: the server needs none and must not be able to use any."""
+    kept = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR", "SYSTEMROOT")
+    return {name: os.environ[name] for name in kept if name in os.environ}
