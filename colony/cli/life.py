@@ -169,7 +169,7 @@ def _lived(ground: Ground, plan: Plan, request: Request, safeties: Safeties) -> 
     if request.json:
         show.as_json(receipt.to_dict())
     else:
-        show.receipt_text(receipt)
+        show.receipt_text(receipt, kept=not request.simulated or request.world is not None)
     return receipt.exit_code
 
 

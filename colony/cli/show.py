@@ -114,8 +114,11 @@ def placement_text(placement: Placement) -> None:
     )
 
 
-def receipt_text(receipt: Receipt) -> None:
-    """The receipt: how it ended, what it cost and for what, and whether anything is left."""
+def receipt_text(receipt: Receipt, kept: bool = True) -> None:
+    """The receipt: how it ended, what it cost and for what, and whether anything is left.
+
+    `kept` is False for a rehearsal whose world, logs included, is thrown away now.
+    """
     out = console()
     out.rule(f"receipt of {receipt.colony}", style="dim")
     style = {0: "green"}.get(receipt.exit_code, "red")
@@ -126,7 +129,9 @@ def receipt_text(receipt: Receipt) -> None:
         out.print("note:", _plain(note))
     for thing in receipt.swept:
         out.print(f"swept: {thing.type} {thing.id} (a leak: it was in no state)")
-    if receipt.logs:
+    if not kept:
+        out.print("the rehearsal's world is thrown away now; --report DIR keeps it, logs included")
+    elif receipt.logs:
         out.print(f"logs: colony logs {receipt.colony}", _plain(f"({receipt.logs})"))
     if receipt.exit_code != 4:
         out.print("[bold green]nothing left[/bold green]: the inventory lists nothing of it")

@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 
 from colony.lifecycle.events import describe, tell_events
-from colony.lifecycle.ground import ClusterAccess, Ground, LiveCluster, Tell, records_of
+from colony.lifecycle.ground import ClusterAccess, Ground, Tell, records_of
 from colony.lifecycle.interrupts import Interrupts
 from colony.lifecycle.receipt import Marks, Receipt, cost_of
-from colony.lifecycle.state import live_clusters
+from colony.lifecycle.state import cluster_identifiers, live_clusters
 from colony.lifecycle.teardown import ALL, Ended, Safeties, end_colony
 from colony.lifecycle.watch import Watched, watch
 from components.lease import Lease
@@ -61,6 +61,8 @@ class _Life:
     marks: Marks = field(default_factory=Marks)
     events: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    state: Mapping[str, Any] | None = None
+    """After `up`; None while nobody has asked."""
 
     @property
     def stack(self) -> str:
@@ -169,6 +171,7 @@ def _up_and_watch(life: _Life) -> Watched:
     except (ProvisioningFailed, Cancelled) as error:
         failed = error
     deployment = life.ground.engine.export(life.stack, secrets=not life.ground.simulated)
+    life.state = deployment
     life.events += _settled(life, deployment)
     life.marks.up = life.elapsed()
     life.attempts.append(_attempt(life.plan.placement, failed))
@@ -177,7 +180,7 @@ def _up_and_watch(life: _Life) -> Watched:
         return Watched(dict.fromkeys(names, "cancelled"))
     if failed:
         return Watched(dict.fromkeys(names, "failed"), {names[0]: str(failed)})
-    return _watch(life, live_clusters(deployment))
+    return _watch(life, deployment)
 
 
 def _settled(life: _Life, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -187,15 +190,16 @@ def _settled(life: _Life, deployment: Mapping[str, Any]) -> list[dict[str, Any]]
     return events
 
 
-def _watch(life: _Life, clusters: list[LiveCluster]) -> Watched:
+def _watch(life: _Life, deployment: Mapping[str, Any]) -> Watched:
     ground, spec = life.ground, life.plan.spec
-    ground.start_jobs(spec, clusters)
+    accesses = _accesses(life, deployment)
+    ground.start_jobs(spec, live_clusters(deployment))
     try:
         return watch(
             ground,
             spec,
             life.plan.placement,
-            _accesses(life, clusters),
+            accesses,
             life.marks,
             life.since,
             cancelled=lambda: life.interrupts.cancelled,
@@ -203,25 +207,24 @@ def _watch(life: _Life, clusters: list[LiveCluster]) -> Watched:
         )
     finally:
         ground.stop_jobs()
-        _keep_logs(life, clusters)
+        _keep_logs(life, accesses)
 
 
-def _accesses(life: _Life, clusters: list[LiveCluster]) -> dict[str, ClusterAccess]:
-    """By the placement's cluster name; the state names clusters `<colony>-<cluster>`."""
-    found = {}
-    for placed in life.plan.placement.clusters:
-        names = (placed.name, f"{life.stack}-{placed.name}")
-        match = [c for c in clusters if c.name in names] or clusters
-        found[placed.name] = life.ground.cluster(match[0])
-    return found
+def _accesses(life: _Life, deployment: Mapping[str, Any]) -> dict[str, ClusterAccess]:
+    """By the placement's cluster name."""
+    live = {cluster.identifier: cluster for cluster in live_clusters(deployment)}
+    named = cluster_identifiers(deployment)
+    return {
+        name: life.ground.cluster(live[identifier])
+        for name, identifier in named.items()
+        if identifier in live
+    }
 
 
-def _keep_logs(life: _Life, clusters: list[LiveCluster]) -> None:
+def _keep_logs(life: _Life, accesses: dict[str, ClusterAccess]) -> None:
     folder = records_of(life.ground, life.stack).logs
-    accesses = _accesses(life, clusters)
     for job in life.plan.spec.jobs:
-        access = accesses[life.plan.placement.jobs[job.name]]
-        access.keep_logs(job.name, folder / job.name)
+        accesses[life.plan.placement.jobs[job.name]].keep_logs(job.name, folder / job.name)
 
 
 def _finish(life: _Life, watched: Watched, safeties: Safeties) -> Receipt:
@@ -237,7 +240,9 @@ def _finish(life: _Life, watched: Watched, safeties: Safeties) -> Receipt:
         life.tell(f"kept, as its teardown policy says; `colony down {life.stack}` ends it")
         ended = Ended(left=ground.inventory(life.stack, []))
     else:
-        ended = end_colony(ground, life.stack, life.tell, since=life.since, safeties=safeties)
+        ended = end_colony(
+            ground, life.stack, life.tell, since=life.since, safeties=safeties, state=life.state
+        )
     return _receipt(life, watched, ended)
 
 

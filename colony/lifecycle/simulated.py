@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from colony.lifecycle.ground import ClusterAccess, LiveCluster, Span, Thing
 from colony.lifecycle.state import resources
-from colony.lifecycle.watch import namespace_of
 from colony.rehearsal.jobs import SimulatedJob
+from components.quota import namespace_of
 
 if TYPE_CHECKING:
     from colony.engine import Engine

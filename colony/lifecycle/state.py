@@ -8,7 +8,7 @@ from typing import Any
 
 from colony.lifecycle.ground import LiveCluster
 
-__all__ = ["is_empty", "live_clusters", "pending", "plain", "resources"]
+__all__ = ["cluster_identifiers", "is_empty", "live_clusters", "pending", "plain", "resources"]
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
@@ -50,6 +50,15 @@ def live_clusters(deployment: Mapping[str, Any]) -> list[LiveCluster]:
             )
         )
     return clusters
+
+
+def cluster_identifiers(deployment: Mapping[str, Any]) -> dict[str, str]:
+    """The spec's name of each cluster -> its identifier, from the stack's outputs."""
+    for resource in resources(deployment):
+        if resource["type"] == "pulumi:pulumi:Stack":
+            clusters = plain((resource.get("outputs") or {}).get("clusters")) or {}
+            return {name: str(each.get("identifier")) for name, each in clusters.items()}
+    return {}
 
 
 def plain(value: Any) -> Any:

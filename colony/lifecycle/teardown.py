@@ -70,13 +70,18 @@ def end_colony(
     *,
     since: float = 0.0,
     safeties: Safeties = ALL,
+    state: Mapping[str, Any] | None = None,
 ) -> Ended:
-    """Ends a colony, however it was left. Raises RunFailed when another process holds it."""
+    """Ends a colony, however it was left. Raises RunFailed when another process holds it.
+
+    `state` is given by the run that has just made it; otherwise the backend is asked.
+    """
     ended = Ended()
-    if stack not in ground.engine.stacks():
-        return _swept_only(ground, stack, tell, safeties, ended)
-    take_over(ground.engine, stack, tell)
-    state = ground.engine.export(stack, secrets=not ground.simulated)
+    if state is None:
+        if stack not in ground.engine.stacks():
+            return _swept_only(ground, stack, tell, safeties, ended)
+        take_over(ground.engine, stack, tell)
+        state = ground.engine.export(stack, secrets=not ground.simulated)
     clusters = _remember(ground, stack, state)
     _note_pending(state, ended, tell)
     if safeties.drain:

@@ -9,6 +9,7 @@ from typing import Any
 from colony.lifecycle.ground import ClusterAccess, Ground, Tell
 from colony.lifecycle.receipt import Marks, worst
 from components.placement import Placement
+from components.quota import namespace_of
 from components.spec import ColonySpec
 from jobs.errors import ColonyError
 from jobs.spec import Job
@@ -87,14 +88,6 @@ def watch(
         watched.outcomes[item.job.name] = "cancelled"
     marks.ended = ground.now() - since
     return watched
-
-
-def namespace_of(job: Job, spec: ColonySpec) -> str:
-    """The queue's project namespace, or `default`."""
-    for queue in spec.queues:
-        if job.queue in (queue.project, queue.namespace):
-            return queue.namespace or queue.project
-    return "default"
 
 
 def _look(item: _Following, now: float, marks: Marks, watched: Watched, tell: Tell) -> bool:

@@ -155,3 +155,45 @@ def test_a_colony_of_that_name_is_not_overwritten(tmp_path):
     assert left(world) == before != []
     assert colony("down", "tiny", "--world", world).code == 0
     assert left(world) == []
+
+
+def test_a_colony_of_several_jobs_lives_until_the_last_one(checkout):
+    done = colony("rehearse", checkout / "examples" / "colony.yaml", "--format", "json")
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    assert {job["outcome"] for job in done.json["jobs"].values()} == {"succeeded"}
+    assert len(done.json["jobs"]) == 2
+
+
+def test_clusters_in_several_regions_each_run_their_job(tmp_path):
+    regions = ["us-east-1", "us-east-2", "us-west-2"]
+    file = tmp_path / "colony.yaml"
+    file.write_text(
+        json.dumps(
+            {
+                "apiVersion": "colony/v1",
+                "kind": "Colony",
+                "name": "wide",
+                "clusters": [{"name": r, "cloud": "aws", "region": r} for r in regions],
+                "jobs": [
+                    {
+                        "name": f"on-{r}",
+                        "run": "true",
+                        "resources": {"accelerators": "H100:8", "region": r},
+                    }
+                    for r in regions
+                ],
+            }
+        )
+    )
+    done = colony("rehearse", file, "--format", "json")
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    assert len(done.json["jobs"]) == 3
+
+
+def test_an_existing_cluster_is_used_at_no_price_and_left_alone(tmp_path):
+    world = tmp_path / "world"
+    file = task(tmp_path, resources={"infra": "k8s/mine", "accelerators": "H100:8"})
+    done = colony("rehearse", file, "--format", "json", "--report", world)
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    assert done.json["cost"]["total"] == 0
+    assert ledger(world) == ""
