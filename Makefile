@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev-$(HASH)
 
 # Of pip's lines only the large downloads and the end; errors come on stderr.
 PIP := $(PY) -m pip install --disable-pip-version-check --progress-bar off
-SHORTER := sed -nE 's/^ *(Downloading [^ ]+ \([0-9.]+ MB\)).*/  \1/p; /^Installing collected/s/:.*/ packages/p; /^Successfully/s/ installed .*/ installed/p'
+SHORTER := sed -nE 's/^ *(Downloading [^ ]+ \([0-9.]+ MB\)).*/  \1/p; /^Installing collected packages/s/.*/  Installing/p; /^Successfully/s/ installed .*/ installed/p'
 
 .PHONY: help demo test check cluster-test bench crash-matrix clean setup format
 

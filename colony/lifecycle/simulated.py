@@ -72,7 +72,7 @@ class Simulated:
             f"file://{self.root}",
             self.world.environment(),
             self._cli,
-            parallel=getattr(self.world, "parallel", 64),
+            parallel=self.world.parallel,
             closed=True,
         )
 

@@ -33,7 +33,8 @@ class Control:
         """`{"ok": result}`, or `{"refused": {"code", "message"}}` in the cloud's own words."""
         method = getattr(self, f"do_{request['method']}")
         try:
-            return {"ok": method(**request.get("args", {}))}
+            with self._simulation.lock:
+                return {"ok": method(**request.get("args", {}))}
         except Refusal as refused:
             return {"refused": {"code": refused.code, "message": refused.message}}
 
@@ -113,13 +114,13 @@ class Control:
     def do_operations(self) -> list[dict[str, Any]]:
         return [
             {key: value for key, value in entry.items() if key != "changes"}
-            for entry in list(self._simulation.store.entries)
+            for entry in self._simulation.store.entries
         ]
 
     def do_durations(self) -> list[list[Any]]:
         return [
             [entry["urn"], entry["op"], entry["seconds"]]
-            for entry in list(self._simulation.store.entries)
+            for entry in self._simulation.store.entries
             if entry.get("urn")
         ]
 

@@ -9,12 +9,11 @@ its tags changed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LEDGER", "append_lines", "left", "left_of", "read_lines"]
+__all__ = ["LEDGER", "append_lines", "left", "left_of", "mend", "read_lines"]
 
 LEDGER = "ledger.jsonl"
 
@@ -45,14 +44,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def append_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Appends and makes sure that they are on the disk."""
+    """Appends in one write, which outlives any process; only a power cut could take it back
+    (an fsync would cost 10 ms an operation)."""
     text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
     if not text:
         return
-    with path.open("ab") as file:
+    with path.open("ab", buffering=0) as file:
         file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def mend(path: Path) -> None:

@@ -64,14 +64,14 @@ class Simulation:
         self.cloud = Cloud(store.world, packages, seed, key)
         self.kubernetes = Kubernetes(self.cloud, packages["kubernetes"])
         self._key, self._pause, self._kill = key, pause, kill
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def check(self, call: Call) -> tuple[dict[str, Any], list[schema.Failure]]:
         """The inputs with their defaults, and what is wrong with them."""
         failures = schema.check(call.type, call.inputs)
         if failures:
             return call.inputs, failures
-        with self._lock:
+        with self.lock:
             if self._on_cluster(call):
                 return self.kubernetes.check(call)
             if not schema.knows(call.type):
@@ -108,7 +108,7 @@ class Simulation:
             self._commit(call, attempt, Result(call.id), "killed before it took effect")
             self._kill()
             raise Refusal("Killed", "the run was killed before this took effect")
-        with self._lock:
+        with self.lock:
             result = self._tried(call, attempt)
         if attempt.kill(Kill.AFTER):
             self._kill()
@@ -120,7 +120,7 @@ class Simulation:
         if attempt.error:
             self._commit(call, attempt, Result(call.id), attempt.error.error or "")
             raise self._fault(call, attempt.error)
-        with self._lock:
+        with self.lock:
             if self._on_cluster(call):
                 obj = self.kubernetes.read(call)
                 if obj is None:
@@ -131,12 +131,12 @@ class Simulation:
 
     def invoke(self, package: Package, token: str, args: dict[str, Any], region: str) -> Any:
         """A provider function."""
-        with self._lock:
+        with self.lock:
             return self.cloud.invoke(package, token, args, region)
 
     def change(self, op: str, make: Callable[[], list[Change]], **facts: Any) -> list[Change]:
         """Commits changes that no provider asked for: the control's own."""
-        with self._lock:
+        with self.lock:
             changes = make()
             entry = {"at": self.store.world.clock, "op": op, **facts, "changes": changes}
             if changes:
@@ -204,7 +204,7 @@ class Simulation:
         return [change for obj in objects for change in self.kubernetes.put(cluster, obj)]
 
     def _attempt(self, call: Call) -> _Attempt:
-        with self._lock:
+        with self.lock:
             number = self.store.world.attempts.get((call.op, call.urn), 0) + 1
             usual = getattr(self._seconds(call), call.op, 0.0)
             if not self.faults.faults:
@@ -238,7 +238,7 @@ class Simulation:
             "id": result.id or call.id, "attempt": attempt.number,
             "seconds": attempt.seconds if seconds is None else seconds, "changes": result.changes,
         }  # fmt: skip
-        with self._lock:
+        with self.lock:
             self.store.commit({**entry, "error": error} if error else entry)
 
     def _read(self, call: Call, thing: Thing) -> tuple[dict[str, Any], dict[str, Any]]:
