@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from colony import folder
 from colony.command import CliFailed, Result, Runner
+from colony.folder import Lock
+from colony.outcome import Changes, OnEvent, StackLocked, Watcher, explained
 from colony.toolchain import Cli, ensure_cli, find_cli
-from jobs.errors import Cancelled, NotReady, ProvisioningFailed, RunFailed
+from jobs.errors import Cancelled
 
 if TYPE_CHECKING:
-    from pulumi.automation import EngineEvent
-
     from colony.automation import Stack
 
 __all__ = [
@@ -47,38 +45,9 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that it does not know."""
 
 Program = Callable[[], Any]
-OnEvent = Callable[["EngineEvent"], object]
 
 _ARGUMENT_MAX = 16 * 1024  # one argument may have 128 KiB on Linux, all together 2 MiB
-_COUNT = re.compile(r"\d+ errors? occurred:")
-_MARKUP = re.compile(r"<\{%[^%]*%\}>")
-_EPILOGUE = re.compile(r"\w+ (failed|canceled)")  # the engine's last word: `update failed`
 _DIY = ("file", "s3", "gs", "azblob")
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What an operation did: `{"create": 12, "same": 3}`, and how long it took."""
-
-    counts: dict[str, int]
-    seconds: float
-
-    @property
-    def any(self) -> bool:
-        """True if anything was created, updated, replaced or deleted."""
-        return any(count for op, count in self.counts.items() if op not in ("same", "read"))
-
-
-@dataclass(frozen=True)
-class Lock:
-    """Who holds a stack's lock (file backends only)."""
-
-    host: str
-    pid: int
-    user: str
-    timestamp: float
-    """Unix seconds."""
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -88,10 +57,6 @@ class Pending:
     urn: str
     type: str
     operation: str
-
-
-class StackLocked(RunFailed):
-    """Another update holds the stack's lock, or one that died left it."""
 
 
 def passphrase_needed(environment: Mapping[str, str]) -> bool:
@@ -125,6 +90,7 @@ class Engine:
         self.project_dir = Path(project_dir)
         self.backend_url = backend_url
         self.parallel = parallel
+        self._root = folder.root_of(backend_url)
         self._runner = Runner(
             cli.path, cli.version, _environment(cli, backend_url, environment, closed)
         )
@@ -272,12 +238,7 @@ class Engine:
 
     def locks(self, stack: str) -> list[Lock]:
         """The locks on a stack; none can be seen on a backend that is not a folder."""
-        url = urlsplit(self.backend_url)
-        if url.scheme != "file":
-            return []
-        root = Path(unquote(url.netloc + url.path)).expanduser()
-        folder = root / ".pulumi" / "locks" / "organization" / PROJECT / stack
-        return [lock for path in sorted(folder.glob("*.json")) if (lock := _lock(path))]
+        return folder.locks(self._root, PROJECT, stack) if self._root else []
 
     def _self_managed(self) -> bool:
         return urlsplit(self.backend_url).scheme in _DIY
@@ -285,10 +246,12 @@ class Engine:
     def _run(self, *args: str, stack: str = "", stdin: str | None = None) -> Result:
         named = ["--stack", self.qualified(stack)] if stack else []
         self._runner.timeout = 300.0
+        if self._root:
+            folder.mend(self._root)
         try:
             return self._runner.run([*args, *named], str(self.project_dir), {}, stdin=stdin)
         except CliFailed as failure:
-            raise _explained(failure) from None
+            raise explained(failure) from None
 
     def _handle(self, stack: str, program: Program | None) -> Stack:
         from pulumi.automation import LocalWorkspaceOptions
@@ -305,58 +268,22 @@ class Engine:
     @contextmanager
     def _operation(
         self, name: str, on_event: OnEvent | None, timeout: float | None
-    ) -> Iterator[_Watcher]:
+    ) -> Iterator[Watcher]:
         from colony.automation import quiet_failure
 
-        watcher = _Watcher(on_event)
+        watcher = Watcher(on_event)
         self._runner.timeout = timeout
+        if self._root:
+            folder.mend(self._root)
         try:
             with quiet_failure():
                 yield watcher
         except CliFailed as failure:
-            raise _explained(failure, name, watcher.failures) from None
+            raise explained(failure, name, watcher.failures) from None
         except KeyboardInterrupt:
             raise Cancelled(f"{name} was interrupted") from None
         if watcher.error:
             raise watcher.error
-
-
-@dataclass
-class _Watcher:
-    """Takes the engine's events: keeps failures and the summary, passes all on."""
-
-    on_event: OnEvent | None
-    failures: dict[str, str] = field(default_factory=dict)
-    changes: Changes = field(default_factory=lambda: Changes({}, 0.0))
-    error: Exception | None = None
-    began: float = field(default_factory=time.monotonic)
-
-    def __call__(self, event: EngineEvent) -> None:
-        """Called on a thread of the SDK's, which would swallow an error."""
-        self._keep(event)
-        if not self.on_event or self.error:
-            return
-        try:
-            self.on_event(event)
-        except Exception as error:
-            self.error = error
-
-    def _keep(self, event: EngineEvent) -> None:
-        if (said := event.diagnostic_event) and said.severity == "error":
-            self._failed(said.urn or "", _MARKUP.sub("", said.message).strip())
-        if failed := event.res_op_failed_event:
-            self.failures.setdefault(failed.metadata.urn, "")
-        if summary := event.summary_event:
-            counts = {
-                str(getattr(op, "value", op)): n for op, n in summary.resource_changes.items()
-            }
-            self.changes = Changes(counts, round(time.monotonic() - self.began, 3))
-
-    def _failed(self, urn: str, text: str) -> None:
-        if not urn and _EPILOGUE.fullmatch(text):
-            return
-        before = self.failures.get(urn)
-        self.failures[urn] = f"{before}\n{text}" if before else text
 
 
 def _environment(
@@ -375,42 +302,6 @@ def _environment(
     return merged
 
 
-def _explained(
-    failure: CliFailed, operation: str = "", failures: Mapping[str, str] | None = None
-) -> Exception:
-    said = failure.result.stderr + failure.result.stdout
-    if failure.stopped == "interrupted":
-        return Cancelled(f"{operation or 'the command'} was interrupted")
-    if "currently locked by" in said or "Another update is currently in progress" in said:
-        return StackLocked(str(failure))
-    if "passphrase must be set" in said or "incorrect passphrase" in said:
-        return NotReady(
-            "the passphrase of this backend is missing or wrong: set PULUMI_CONFIG_PASSPHRASE_FILE"
-        )
-    if not operation:
-        return failure
-    named = dict(failures or {})
-    return ProvisioningFailed(_headline(operation, failure, named), named)
-
-
-def _headline(operation: str, failure: CliFailed, failures: Mapping[str, str]) -> str:
-    if failure.stopped:
-        return f"{operation} {failure.stopped}"
-    named = {u: text for u, text in failures.items() if u and "::pulumi:pulumi:Stack::" not in u}
-    if not named:
-        said = next((text for text in failures.values() if text), str(failure))
-        return f"{operation} failed: {said.splitlines()[0]}"
-    urn, said = next(((urn, text) for urn, text in named.items() if text), ("", "failed"))
-    more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
-    return f"{operation} failed: {urn.rsplit('::', 1)[-1]}: {_first_line(said)}{more}"
-
-
-def _first_line(said: str) -> str:
-    """The engine counts what a provider said before it says it."""
-    lines = [line.strip(" \t*") for line in said.splitlines() if line.strip(" \t*")]
-    return next((line for line in lines if not _COUNT.fullmatch(line)), said)
-
-
 def _known(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _known(item) for key, item in value.items() if item != UNKNOWN}
@@ -424,26 +315,3 @@ def _pending(deployment: Mapping[str, Any]) -> list[Pending]:
         Pending(entry["resource"]["urn"], entry["resource"]["type"], entry["type"])
         for entry in deployment.get("pending_operations") or []
     ]
-
-
-def _unix(text: str) -> float:
-    """`2026-11-22T17:17:42.970178291Z` → seconds; 0 (long ago) for what cannot be read."""
-    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$", text)
-    if not match:
-        return 0.0
-    zone = "+00:00" if match[2] == "Z" else match[2]
-    return datetime.fromisoformat(match[1] + zone).timestamp()
-
-
-def _lock(path: Path) -> Lock | None:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):  # released or half-written while we looked
-        return None
-    return Lock(
-        host=str(found.get("hostname", "")),
-        pid=int(found.get("pid", 0)),
-        user=str(found.get("username", "")),
-        timestamp=_unix(str(found.get("timestamp", ""))),
-        path=path,
-    )

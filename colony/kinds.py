@@ -93,11 +93,20 @@ def _colony(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Docume
         body = {**body, "jobs": [_with_envs(job, envs) for job in listed]}
     spec, problems = check(ColonySpec, body)
     problems += _layers(body.get("layers"))
-    warnings: list[Problem] = []
+    warnings = list(_recorded_only(spec)) if spec else []
     for index, job in enumerate(listed):
         problems += _workdir(job, file, f"jobs[{index}].")
         warnings += _nothing_to_run(job, f"jobs[{index}].")
     return _document(COLONY, body, file, spec, problems, warnings)
+
+
+def _recorded_only(spec: ColonySpec) -> Iterator[Problem]:
+    """What is understood and kept, and not acted upon yet."""
+    if spec.budget:
+        message = "recorded in the lease and on every resource, and not enforced yet"
+        yield Problem("budget", message, "ttl is enforced, by `colony reap`")
+    if spec.storage.bucket:
+        yield Problem("storage.bucket", "not honoured yet", "a workdir may have up to 900 KiB")
 
 
 def _layers(layers: Any) -> Iterator[Problem]:

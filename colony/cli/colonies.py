@@ -198,7 +198,10 @@ def _over(ground: Ground, stack: str, expired: bool) -> bool:
 
 
 def _known(ground: Ground, name: str) -> None:
-    names = sorted(set(stacks_with_records(ground.root)) | set(ground.engine.stacks()))
+    known = stacks_with_records(ground.root)
+    if name in known:
+        return
+    names = sorted({*known, *ground.engine.stacks()})
     if name not in names:
         near = get_close_matches(name, names, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else "`colony status` lists them"

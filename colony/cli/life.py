@@ -18,8 +18,8 @@ from jobs.errors import Cancelled, InputError, NoOffer, Problem
 
 if TYPE_CHECKING:
     from colony.lifecycle.ground import Ground
+    from colony.lifecycle.prepare import Plan
     from colony.lifecycle.real import Real
-    from colony.lifecycle.run import Plan
     from colony.lifecycle.teardown import Safeties
 
 __all__ = ["Request", "preview", "rehearse", "run", "up"]
@@ -78,7 +78,8 @@ def run(request: Request, execute: bool) -> int:
 
 
 def up(request: Request) -> int:
-    from colony.lifecycle.run import prepare_again, raise_colony
+    from colony.lifecycle.prepare import prepare_again
+    from colony.lifecycle.run import raise_colony
 
     plan = _planned(request)
     if plan is None:
@@ -100,7 +101,7 @@ def up(request: Request) -> int:
 
 def preview(request: Request) -> int:
     """On a scratch world unless one is named: nothing is asked of a cloud, nothing is kept."""
-    from colony.lifecycle.run import prepare
+    from colony.lifecycle.prepare import prepare
     from colony.lifecycle.simulated import Simulated
     from colony.lifecycle.teardown import ALL
     from colony.rehearsal.world import World
@@ -125,7 +126,7 @@ def _planned(request: Request) -> Plan | None:
 
     None when nothing matches, after saying so.
     """
-    from colony.lifecycle.run import Plan
+    from colony.lifecycle.prepare import Plan
     from colony.market.catalog import Catalog
     from colony.market.place import place
 

@@ -11,7 +11,7 @@ from colony.records import Records
 from components.lease import Lease
 
 if TYPE_CHECKING:
-    from colony.lifecycle.run import Plan
+    from colony.lifecycle.prepare import Plan
 
 __all__ = ["stack_config"]
 

@@ -5,48 +5,30 @@ However it goes (success, failure, cancel, timeout, no capacity), it ends in `en
 
 from __future__ import annotations
 
-import os
-import socket
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
-
-import psutil
 
 from colony.lifecycle.events import describe, tell_events
 from colony.lifecycle.ground import ClusterAccess, Ground, Tell, records_of
 from colony.lifecycle.interrupts import Interrupts
+from colony.lifecycle.prepare import Plan, prepare
 from colony.lifecycle.receipt import Marks, Receipt, cost_of
 from colony.lifecycle.state import cluster_identifiers, live_clusters
 from colony.lifecycle.teardown import ALL, Ended, Safeties, end_colony
 from colony.lifecycle.watch import Watched, watch
-from components.lease import Lease
 from components.placement import Placement
 from components.spec import ColonySpec, TeardownWhen
-from jobs.errors import Cancelled, InputError, ProvisioningFailed, RunFailed
+from jobs.errors import Cancelled, ProvisioningFailed, RunFailed
 
-__all__ = ["Plan", "make_lease", "prepare", "prepare_again", "raise_colony", "run"]
+__all__ = ["keeps", "raise_colony", "run"]
 
 
+GRACE_STEP = 1.0
+"""Seconds."""
 DONE = {"create": "created", "update": "updated", "replace": "replaced"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a run needs to know, decided before anything is created."""
-
-    spec: ColonySpec
-    placement: Placement
-    folders: dict[str, Path]
-    """By job: where its relative `workdir` starts."""
-    owner: str
-    end: str
-    """The command that ends the colony, for the lease."""
-    kubeconfigs: dict[str, str] = field(default_factory=dict, repr=False)
-    """Of existing clusters, by name."""
 
 
 @dataclass
@@ -82,62 +64,6 @@ def run(ground: Ground, plan: Plan, tell: Tell, *, safeties: Safeties = ALL) -> 
         prepare(ground, plan, safeties=safeties, attached=True)
         watched = _survived(life)
         return _finish(life, watched, safeties)
-
-
-def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -> Lease:
-    """Lease before spend: records and config are written; nothing billable exists yet.
-
-    Raises InputError for what the components would refuse, and for a name that is taken.
-    """
-    from components.colony import check
-    from components.inputs import ColonyArgs
-
-    stack = plan.spec.name
-    records = records_of(ground, stack)
-    lease = make_lease(plan, ground.now())
-    check(ColonyArgs(spec=plan.spec, placement=plan.placement, lease=lease))
-    if not ground.engine.select(stack):
-        hint = f"`colony status {stack}` shows it, `colony down {stack}` ends it"
-        raise InputError(f"a colony named {stack} exists already: {hint}")
-    records.remove("completion", "receipt")
-    records.write("clusters", _where(plan.placement))
-    if safeties.lease:
-        records.write("lease", lease.model_dump(mode="json"))
-    if attached:
-        records.write("runner", _myself())
-        ground.announce(_myself())
-    _configure(ground, plan, lease)
-    return lease
-
-
-def prepare_again(ground: Ground, plan: Plan) -> Plan:
-    """`up`: a colony that exists keeps its lease and, for the same jobs and clusters, the
-    placement and price that were recorded; what was priced is what is provisioned."""
-    stack = plan.spec.name
-    records = records_of(ground, stack)
-    lease = records.lease()
-    if stack not in ground.engine.stacks() or lease is None:
-        prepare(ground, plan, safeties=ALL, attached=False)
-        return plan
-    recorded = ground.engine.config(stack).get("colony:placement")
-    if recorded and _covers(known := Placement.model_validate_json(recorded), plan.placement):
-        plan = replace(plan, placement=known)
-    _configure(ground, plan, lease)
-    return plan
-
-
-def make_lease(plan: Plan, now: float) -> Lease:
-    """Expiry, budget and owner as they will stand on every billable resource."""
-    spec = plan.spec
-    return Lease(
-        colony=spec.name,
-        stack=spec.name,
-        owner=plan.owner,
-        created=int(now),
-        expires=int(now) + spec.lifetime,
-        budget_usd=spec.budget.usd if spec.budget else None,
-        end=plan.end,
-    )
 
 
 def raise_colony(ground: Ground, plan: Plan, tell: Tell) -> None:
@@ -228,22 +154,59 @@ def _keep_logs(life: _Life, accesses: dict[str, ClusterAccess]) -> None:
 
 
 def _finish(life: _Life, watched: Watched, safeties: Safeties) -> Receipt:
+    """From the completion record on nothing but the teardown policy keeps the colony alive."""
     ground, records = life.ground, records_of(life.ground, life.stack)
-    life.interrupts.ending = True
     life.events += watched.events
     outcome = watched.outcome
-    keep = _keeps(life.plan.spec, outcome)
+    life.tell(f"outcome: {outcome}" + (f" ({watched.reason})" if watched.reason else ""))
+    keep = keeps(life.plan.spec, outcome)
     completion = {"outcome": outcome, "at": ground.now(), "jobs": watched.outcomes, "keep": keep}
     records.write("completion", completion)
-    life.tell(f"outcome: {outcome}" + (f" ({watched.reason})" if watched.reason else ""))
     if keep:
-        life.tell(f"kept, as its teardown policy says; `colony down {life.stack}` ends it")
-        ended = Ended(left=ground.inventory(life.stack, []))
-    else:
-        ended = end_colony(
-            ground, life.stack, life.tell, since=life.since, safeties=safeties, state=life.state
-        )
+        return _receipt(life, watched, _kept(life, outcome))
+    if life.marks.started is not None and not life.interrupts.cancelled:
+        _grace(life)
+    life.interrupts.ending = True
+    ended = end_colony(
+        ground, life.stack, life.tell, since=life.since, safeties=safeties, state=life.state
+    )
     return _receipt(life, watched, ended)
+
+
+def keeps(spec: ColonySpec, outcome: str) -> bool:
+    """Whether the colony outlives its run; a cancel always ends it."""
+    teardown = spec.teardown
+    if outcome == "cancelled":
+        return False
+    if outcome != "succeeded" and teardown.keep_on_failure:
+        return True
+    if teardown.when is TeardownWhen.SUCCESS:
+        return outcome != "succeeded"
+    if teardown.when is TeardownWhen.FAILURE:
+        return outcome == "succeeded"
+    return teardown.when is TeardownWhen.NEVER
+
+
+def _kept(life: _Life, outcome: str) -> Ended:
+    """The lease still bounds it; a window for debugging makes the lease shorter."""
+    records = records_of(life.ground, life.stack)
+    lease, window = records.lease(), life.plan.spec.teardown.keep_on_failure
+    if lease and window and outcome != "succeeded":
+        expires = min(lease.expires, int(life.ground.now()) + window)
+        lease = lease.model_copy(update={"expires": expires})
+        records.write("lease", lease.model_dump(mode="json"))
+    left = f" within {lease.expires - life.ground.now():.0f} s" if lease else ""
+    life.tell(
+        f"kept, as its teardown policy says: `colony reap` ends it{left}, {life.plan.end} now"
+    )
+    return Ended(left=life.ground.inventory(life.stack, []))
+
+
+def _grace(life: _Life) -> None:
+    """Between the last job's end and the destroy; a signal ends it early."""
+    until = life.ground.now() + life.plan.spec.teardown.grace
+    while (left := until - life.ground.now()) > 0 and not life.interrupts.cancelled:
+        life.ground.wait(min(GRACE_STEP, left))
 
 
 def _receipt(life: _Life, watched: Watched, ended: Ended) -> Receipt:
@@ -265,48 +228,12 @@ def _receipt(life: _Life, watched: Watched, ended: Ended) -> Receipt:
         jobs=_job_lines(watched),
         notes=ended.notes,
         logs=str(records.logs) if records.logs.is_dir() else "",
-        unfinished="" if _keeps(spec, watched.outcome) else ended.doubt,
+        unfinished="" if keeps(spec, watched.outcome) else ended.doubt,
     )
     ground.charge(spans, life.since)
     records.write("receipt", {**receipt.to_dict(), "clean": ended.clean})
     records.remove("runner")
     return receipt
-
-
-def _configure(ground: Ground, plan: Plan, lease: Lease) -> None:
-    """Writes the placement and the recorded price into the stack config, once."""
-    from colony.lifecycle.config import stack_config
-
-    plain, secrets = stack_config(records_of(ground, plan.spec.name), plan, lease)
-    ground.engine.configure(plan.spec.name, plain, secrets)
-
-
-def _covers(recorded: Placement, wanted: Placement) -> bool:
-    """The same clusters, jobs and needs, at whatever price."""
-
-    def shape(placement: Placement) -> Any:
-        return placement.jobs, [
-            (each.name, sorted((p.accelerator or "", p.accelerator_count, p.nodes, p.spot)
-                               for p in each.pools))
-            for each in placement.clusters
-        ]  # fmt: skip
-
-    return bool(shape(recorded) == shape(wanted))
-
-
-def _where(placement: Placement) -> dict[str, Any]:
-    """Where a sweep must look; the names come once the clusters exist."""
-    owned = [cluster for cluster in placement.clusters if cluster.cloud != "existing"]
-    return {"names": [], "places": sorted({(each.cloud, each.region) for each in owned})}
-
-
-def _keeps(spec: ColonySpec, outcome: str) -> bool:
-    when = spec.teardown.when
-    if when is TeardownWhen.NEVER:
-        return True
-    if when is TeardownWhen.SUCCESS:
-        return outcome != "succeeded"
-    return when is TeardownWhen.FAILURE and outcome == "succeeded"
 
 
 def _attempt(placement: Placement, failed: Exception | None) -> dict[str, Any]:
@@ -328,11 +255,6 @@ def _job_lines(watched: Watched) -> dict[str, dict[str, Any]]:
 
 def _names(life: _Life) -> list[str]:
     return [job.name for job in life.plan.spec.jobs] or [life.stack]
-
-
-def _myself() -> dict[str, Any]:
-    process = psutil.Process(os.getpid())
-    return {"pid": process.pid, "host": socket.gethostname(), "started": process.create_time()}
 
 
 def _told(tell: Tell, event: Any) -> None:

@@ -9,6 +9,14 @@ from colony import command
 from colony.command import CliFailed, Runner
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """A background job, and a worker of pytest-xdist, would ignore SIGINT, and so would a child."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def runner(tmp_path):
     """Makes a runner of a CLI that is a shell script."""

@@ -49,7 +49,7 @@ def test_the_page_of_commands_has_exactly_the_commands_that_there_are(checkout):
 
 
 def test_the_example_faults_are_valid(checkout):
-    assert load_faults(checkout / "examples/faults/no-capacity.yaml")
+    assert load_faults(checkout / "docs/no-capacity.yaml")
 
 
 def test_targets_that_pages_name_are_in_the_makefile(checkout):

@@ -203,6 +203,19 @@ def test_a_killed_engine_leaves_a_lock_and_a_pending_create_that_can_be_cleared(
     assert names_or_none(engine) == []
 
 
+def test_a_sidecar_that_a_killed_engine_left_half_written_does_no_harm(engine, project):
+    engine.up(STACK, things())
+    state = project.parent / "state" / ".pulumi" / "stacks" / "colony" / f"{STACK}.json"
+    sidecar = state.with_name(f"{state.name}.attrs")
+    assert sidecar.read_text().startswith("{")
+    for half in ("", '{"user.cache_co'):
+        sidecar.write_text(half)
+        assert names(engine) == ["a"]
+    sidecar.write_text("")
+    engine.destroy(STACK)
+    assert names_or_none(engine) == []
+
+
 def test_a_destroy_goes_on_past_a_failure_and_a_second_one_finishes(engine, provider):
     engine.up(STACK, things(x=1))
     provider.deletes_fail = True

@@ -1,0 +1,115 @@
+"""What came of an operation: the engine's events and the CLI's last words, made into our terms."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from colony.command import CliFailed
+from jobs.errors import Cancelled, NotReady, ProvisioningFailed, RunFailed
+
+if TYPE_CHECKING:
+    from pulumi.automation import EngineEvent
+
+__all__ = ["Changes", "OnEvent", "StackLocked", "Watcher", "explained"]
+
+OnEvent = Callable[["EngineEvent"], object]
+
+_MARKUP = re.compile(r"<\{%[^%]*%\}>")
+_EPILOGUE = re.compile(r"\w+ (failed|canceled)")  # the engine's last word: `update failed`
+_COUNT = re.compile(r"\d+ errors? occurred:")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an operation did: `{"create": 12, "same": 3}`, and how long it took."""
+
+    counts: dict[str, int]
+    seconds: float
+
+    @property
+    def any(self) -> bool:
+        """True if anything was created, updated, replaced or deleted."""
+        return any(count for op, count in self.counts.items() if op not in ("same", "read"))
+
+
+class StackLocked(RunFailed):
+    """Another update holds the stack's lock, or one that died left it."""
+
+
+@dataclass
+class Watcher:
+    """Takes the engine's events: keeps failures and the summary, passes all on."""
+
+    on_event: OnEvent | None
+    failures: dict[str, str] = field(default_factory=dict)
+    changes: Changes = field(default_factory=lambda: Changes({}, 0.0))
+    error: Exception | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def __call__(self, event: EngineEvent) -> None:
+        """Called on a thread of the SDK's, which would swallow an error."""
+        self._keep(event)
+        if not self.on_event or self.error:
+            return
+        try:
+            self.on_event(event)
+        except Exception as error:
+            self.error = error
+
+    def _keep(self, event: EngineEvent) -> None:
+        if (said := event.diagnostic_event) and said.severity == "error":
+            self._failed(said.urn or "", _MARKUP.sub("", said.message).strip())
+        if failed := event.res_op_failed_event:
+            self.failures.setdefault(failed.metadata.urn, "")
+        if summary := event.summary_event:
+            counts = {
+                str(getattr(op, "value", op)): n for op, n in summary.resource_changes.items()
+            }
+            self.changes = Changes(counts, round(time.monotonic() - self.began, 3))
+
+    def _failed(self, urn: str, text: str) -> None:
+        if not urn and _EPILOGUE.fullmatch(text):
+            return
+        before = self.failures.get(urn)
+        self.failures[urn] = f"{before}\n{text}" if before else text
+
+
+def explained(
+    failure: CliFailed, operation: str = "", failures: Mapping[str, str] | None = None
+) -> Exception:
+    """The error to raise: Cancelled, StackLocked, NotReady, ProvisioningFailed, or itself."""
+    said = failure.result.stderr + failure.result.stdout
+    if failure.stopped == "interrupted":
+        return Cancelled(f"{operation or 'the command'} was interrupted")
+    if "currently locked by" in said or "Another update is currently in progress" in said:
+        return StackLocked(str(failure))
+    if "passphrase must be set" in said or "incorrect passphrase" in said:
+        return NotReady(
+            "the passphrase of this backend is missing or wrong: set PULUMI_CONFIG_PASSPHRASE_FILE"
+        )
+    if not operation:
+        return failure
+    named = dict(failures or {})
+    return ProvisioningFailed(_headline(operation, failure, named), named)
+
+
+def _headline(operation: str, failure: CliFailed, failures: Mapping[str, str]) -> str:
+    if failure.stopped:
+        return f"{operation} {failure.stopped}"
+    named = {u: text for u, text in failures.items() if u and "::pulumi:pulumi:Stack::" not in u}
+    if not named:
+        said = next((text for text in failures.values() if text), str(failure))
+        return f"{operation} failed: {said.splitlines()[0]}"
+    urn, said = next(((urn, text) for urn, text in named.items() if text), ("", "failed"))
+    more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
+    return f"{operation} failed: {urn.rsplit('::', 1)[-1]}: {_first_line(said)}{more}"
+
+
+def _first_line(said: str) -> str:
+    """The engine counts what a provider said before it says it."""
+    lines = [line.strip(" \t*") for line in said.splitlines() if line.strip(" \t*")]
+    return next((line for line in lines if not _COUNT.fullmatch(line)), said)
