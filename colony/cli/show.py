@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,7 +124,10 @@ def receipt_text(receipt: Receipt, kept: bool = True) -> None:
     style = {0: "green"}.get(receipt.exit_code, "red")
     reason = f" ({receipt.reason})" if receipt.reason else ""
     out.print(f"[{style}]{receipt.outcome}[/{style}]", _plain(reason))
-    _cost(receipt.cost.to_dict(), receipt.seconds)
+    for job, line in receipt.jobs.items():
+        code = f", exit code {line['exit_code']}" if line["exit_code"] else ""
+        out.print(f"  job {job}: {line['outcome']}{code}", markup=False)
+    _cost(receipt)
     for note in receipt.notes:
         out.print("note:", _plain(note))
     for thing in receipt.swept:
@@ -155,10 +158,11 @@ def left_text(left: Sequence[Thing], doubt: str = "") -> None:
     out.print("`colony reap` tries again; `colony sweep NAME --yes` deletes what is listed")
 
 
-def _cost(cost: Mapping[str, Any], seconds: float) -> None:
-    rows = [[part, value] for part, value in cost["parts"].items()]
-    table("", ["part", "$"], [*rows, ["total", cost["total"]]])
-    console().print(f"lived {duration(seconds)}")
+def _cost(receipt: Receipt) -> None:
+    rows = [[part, usd] for part, usd in receipt.cost.parts.items()]
+    table("", ["part", "$"], [*rows, ["total", receipt.cost.total]])
+    price = f", at {money(receipt.price_per_hour)} per hour" if receipt.price_per_hour else ""
+    console().print(f"lived {duration(receipt.seconds)}{price}")
 
 
 def _cell(value: Any) -> str:
