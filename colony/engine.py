@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from colony import folder
 from colony.command import CliFailed, Result, Runner
 from colony.folder import Lock
-from colony.outcome import Changes, OnEvent, StackLocked, Watcher, explained
+from colony.outcome import Changes, OnEvent, Watcher, explained
 from colony.toolchain import Cli, ensure_cli, find_cli
 from jobs.errors import Cancelled
 
@@ -34,7 +34,6 @@ __all__ = [
     "Engine",
     "Lock",
     "Pending",
-    "StackLocked",
     "ensure_cli",
     "find_cli",
     "passphrase_needed",

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from colony.command import CliFailed
-from jobs.errors import Cancelled, NotReady, ProvisioningFailed, RunFailed
+from jobs.errors import Cancelled, NotReady, ProvisioningFailed, StackLocked
 
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
 
-__all__ = ["Changes", "OnEvent", "StackLocked", "Watcher", "explained"]
+__all__ = ["Changes", "OnEvent", "Watcher", "explained"]
 
 OnEvent = Callable[["EngineEvent"], object]
 
@@ -34,10 +34,6 @@ class Changes:
     def any(self) -> bool:
         """True if anything was created, updated, replaced or deleted."""
         return any(count for op, count in self.counts.items() if op not in ("same", "read"))
-
-
-class StackLocked(RunFailed):
-    """Another update holds the stack's lock, or one that died left it."""
 
 
 @dataclass

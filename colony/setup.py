@@ -9,7 +9,7 @@ from collections.abc import Callable
 from colony.toolchain import Cli, ensure_cli, find_cli
 from jobs.errors import NotReady
 
-__all__ = ["setup"]
+__all__ = ["ready_cli", "setup"]
 
 Tell = Callable[[str], object]
 
@@ -25,13 +25,23 @@ def setup(tell: Tell = print) -> Cli:
         return cli
     except NotReady:
         began = time.monotonic()
-    cli = _with_status() if sys.stderr.isatty() else ensure_cli(_Paced(tell))
+    cli = _made(tell)
     took = time.monotonic() - began
     tell(f"Pulumi CLI {cli.version}: {cli.path} ({cli.how}), made in {took:.0f} s")
     return cli
 
 
-def _with_status() -> Cli:
+def ready_cli() -> Cli:
+    """The CLI for a command that needs it: made now where it is missing, progress on stderr."""
+    try:
+        return find_cli()
+    except NotReady:
+        return _made(lambda text: print(text, file=sys.stderr))
+
+
+def _made(tell: Tell) -> Cli:
+    if not sys.stderr.isatty():
+        return ensure_cli(_Paced(tell))
     from rich.console import Console
 
     with Console(stderr=True).status("Pulumi CLI") as status:

@@ -25,6 +25,7 @@ __all__ = [
     "Problem",
     "ProvisioningFailed",
     "RunFailed",
+    "StackLocked",
     "StillBillable",
 ]
 
@@ -90,6 +91,10 @@ class ProvisioningFailed(RunFailed):
     def __init__(self, message: str, failures: dict[str, str] | None = None) -> None:
         self.failures = failures or {}
         super().__init__(message)
+
+
+class StackLocked(RunFailed):
+    """Another update holds the stack's lock, or one that died left it."""
 
 
 class StillBillable(ColonyError):

@@ -62,12 +62,13 @@ class Real:
 
     @cached_property
     def engine(self) -> Engine:
-        from colony.engine import Engine, ensure_cli, passphrase_needed
+        from colony.engine import Engine, passphrase_needed
+        from colony.setup import ready_cli
 
         environment = {}
         if passphrase_needed(os.environ):
             environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(self.root))
-        return Engine(project_folder(), self.url, environment, ensure_cli())
+        return Engine(project_folder(), self.url, environment, ready_cli())
 
     def check(self, placement: Placement) -> None:
         """Before anything is created: is there a way in, and a way to prove that all is gone?

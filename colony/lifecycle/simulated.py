@@ -48,9 +48,9 @@ class Simulated:
         self._ends: dict[str, float] = {}
 
     def __enter__(self) -> Simulated:
-        from colony.engine import ensure_cli
+        from colony.setup import ready_cli
 
-        self._cli = ensure_cli()
+        self._cli = ready_cli()
         self.world.start()
         self._outside = dict(os.environ)
         os.environ.clear()

@@ -5,8 +5,8 @@ import threading
 import pytest
 from tiny_provider import TinyProvider
 
-from colony.engine import Engine, StackLocked, find_cli, passphrase_needed
-from jobs.errors import Cancelled, NotReady, ProvisioningFailed
+from colony.engine import Engine, find_cli, passphrase_needed
+from jobs.errors import Cancelled, NotReady, ProvisioningFailed, StackLocked
 
 pytestmark = pytest.mark.engine
 
