@@ -56,10 +56,14 @@ def rehearse(request: Request, seed: int, faults: Path | None, execute: bool) ->
         return NoOffer.exit_code
     if request.world:
         return _in_world(
-            World.create(request.world, seed, faults), plan, request, execute, safeties
+            World.create(request.world, seed, faults, catalog=request.catalog),
+            plan,
+            request,
+            execute,
+            safeties,
         )
     with tempfile.TemporaryDirectory(prefix="colony-rehearsal-") as folder:
-        world = World.create(Path(folder, "world"), seed, faults)
+        world = World.create(Path(folder, "world"), seed, faults, catalog=request.catalog)
         return _in_world(world, plan, request, execute, safeties)
 
 
@@ -111,7 +115,7 @@ def preview(request: Request) -> int:
     if plan is None:
         return NoOffer.exit_code
     with tempfile.TemporaryDirectory(prefix="colony-preview-") as folder:
-        with Simulated(World.create(Path(folder, "world"))) as ground:
+        with Simulated(World.create(Path(folder, "world"), catalog=request.catalog)) as ground:
             prepare(ground, plan, safeties=ALL, attached=False)
             counts = ground.engine.preview(plan.spec.name, build).counts
     if request.json:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from colony.market.catalog import Catalog
 from colony.rehearsal.calls import Refusal
 from colony.rehearsal.package import Package, Price
 from colony.rehearsal.templates import Context, render
 
-__all__ = ["hourly", "instance_price"]
+__all__ = ["hourly", "instance_price", "use_catalog"]
 
 HOURS_A_MONTH = 730.0
+
+
+def use_catalog(folder: Path) -> None:
+    """This world's market has the prices of that folder instead of the starter catalogue."""
+    _market["folder"] = folder
+    _catalogue.cache_clear()
+    _catalogue_price.cache_clear()
 
 
 def hourly(price: Price, package: Package, context: Context, region: str) -> float:
@@ -42,4 +50,7 @@ def _catalogue_price(instance: str, region: str, spot: bool) -> float | None:
 
 @cache
 def _catalogue() -> Catalog:
-    return Catalog.load()
+    return Catalog.load(_market.get("folder"))
+
+
+_market: dict[str, Path] = {}

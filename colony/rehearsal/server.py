@@ -79,9 +79,12 @@ class _Idle:
 def _simulation(folder: Path, settings: dict[str, Any]) -> Simulation:
     from colony.rehearsal.faults import parse_faults
     from colony.rehearsal.package import load_packages
+    from colony.rehearsal.prices import use_catalog
     from colony.rehearsal.simulation import Simulation
     from colony.rehearsal.state import Store
 
+    if settings.get("catalog"):
+        use_catalog(Path(settings["catalog"]))
     factor = settings.get("real_time")
     return Simulation(
         Store(folder),

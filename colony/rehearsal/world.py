@@ -46,12 +46,14 @@ class World:
         real_time: float | None = None,
         checkpoints: bool | None = None,
         idle_seconds: float = 120,
+        catalog: Path | None = None,
     ) -> World:
         """Makes a new world.
 
         `faults`: a file, its content, or a list of faults or of `KEY=VALUE,...` texts.
         `real_time`: each operation really takes this share of its seconds.
         `checkpoints`: the engine writes its state at every step; default: where a fault kills.
+        `catalog`: a folder with the prices of this world's market; default: the starter catalogue.
         Raises InputError for bad faults, or a folder that holds a world.
         """
         folder = Path(dir).absolute()
@@ -67,6 +69,7 @@ class World:
             "version": VERSION, "seed": seed, "real_time": real_time, "idle_seconds": idle_seconds,
             "checkpoints": checked.kills if checkpoints is None else checkpoints,
             "parallel": 1 if checked.kills else 64,
+            "catalog": str(catalog.absolute()) if catalog else None,
         }  # fmt: skip
         (folder / "world.json").write_text(json.dumps(settings))
         return cls(folder)

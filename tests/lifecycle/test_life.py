@@ -197,3 +197,17 @@ def test_an_existing_cluster_is_used_at_no_price_and_left_alone(tmp_path):
     assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
     assert done.json["cost"]["total"] == 0
     assert ledger(world) == ""
+
+
+def test_what_was_priced_is_what_is_billed_with_prices_of_ones_own(tmp_path):
+    catalog = tmp_path / "prices"
+    catalog.mkdir()
+    (catalog / "aws.csv").write_text(
+        "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,SpotPrice,"
+        "Region,AvailabilityZone,Arch\n"
+        "g5.xlarge,A10G,1,4,16,,500.0,,us-east-1,,x86_64\n"
+    )
+    file = task(tmp_path)
+    done = colony("rehearse", file, "--catalog", catalog, "--format", "json")
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    assert done.json["cost"]["parts"]["running"] > 2 * 500
