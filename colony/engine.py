@@ -22,6 +22,7 @@ from colony import folder
 from colony.command import CliFailed, Result, Runner
 from colony.folder import Lock
 from colony.outcome import Changes, OnEvent, Watcher, explained
+from colony.records import PROJECT
 from colony.toolchain import Cli, ensure_cli, find_cli
 from jobs.errors import Cancelled
 
@@ -39,7 +40,6 @@ __all__ = [
     "passphrase_needed",
 ]
 
-PROJECT = "colony"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that it does not know."""
 

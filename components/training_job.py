@@ -9,11 +9,10 @@ from components.inputs import TrainingJobArgs, coerce
 from components.objects import KubernetesObject, name_of
 from jobs.backends.jobset import render
 from jobs.context import JobContext
+from jobs.entrypoint import CODE_FILE
 from jobs.spec import Job
 
 __all__ = ["TrainingJob"]
-
-CODE_KEY = "code.tar.gz"
 
 
 class TrainingJob(pulumi.ComponentResource):
@@ -79,7 +78,7 @@ class TrainingJob(pulumi.ComponentResource):
     def _code(self, name: str, args: TrainingJobArgs) -> list[pulumi.Resource]:
         if args.code is None:
             return []
-        data = pulumi.Output.secret(args.code.data).apply(lambda text: {CODE_KEY: text})
+        data = pulumi.Output.secret(args.code.data).apply(lambda text: {CODE_FILE: text})
         metadata = {"name": _code_name(args.job), "namespace": args.namespace}
         return [
             kubernetes.core.v1.Secret(

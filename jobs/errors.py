@@ -6,9 +6,13 @@ ColonyError                 exit code
 ├── NoOffer                 2    no offer matches the request
 ├── NotReady                3    this machine lacks something; `colony doctor` says what
 ├── RunFailed               1    the job or the provisioning failed
-│   └── ProvisioningFailed  1    a cloud refused or lost a resource
-├── StillBillable           4    something that costs money is or may be left
+│   ├── ProvisioningFailed  1    a cloud refused or lost a resource
+│   ├── StackLocked         1    somebody else is at work on the stack
+│   ├── CliFailed           1    one call of the Pulumi CLI (colony/command.py)
+│   └── Refused             1    a simulated cloud's no (colony/rehearsal/link.py)
 └── Cancelled               130  stopped by the user, and clean
+
+Exit code 4, something is or may be left, is no error of ours: the receipt says it.
 """
 
 from __future__ import annotations
@@ -26,7 +30,6 @@ __all__ = [
     "ProvisioningFailed",
     "RunFailed",
     "StackLocked",
-    "StillBillable",
 ]
 
 
@@ -95,16 +98,6 @@ class ProvisioningFailed(RunFailed):
 
 class StackLocked(RunFailed):
     """Another update holds the stack's lock, or one that died left it."""
-
-
-class StillBillable(ColonyError):
-    """Something billable is or may be left; `left` names it."""
-
-    exit_code = 4
-
-    def __init__(self, message: str, left: list[dict[str, object]] | None = None) -> None:
-        self.left = left or []
-        super().__init__(message)
 
 
 class Cancelled(ColonyError):

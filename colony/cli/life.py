@@ -104,7 +104,7 @@ def up(request: Request) -> int:
 
 
 def preview(request: Request) -> int:
-    """On a scratch world unless one is named: nothing is asked of a cloud, nothing is kept."""
+    """On a scratch world: nothing is asked of a cloud, nothing is kept."""
     from colony.lifecycle.prepare import prepare
     from colony.lifecycle.simulated import Simulated
     from colony.lifecycle.teardown import ALL

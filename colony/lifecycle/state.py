@@ -12,7 +12,6 @@ __all__ = ["cluster_identifiers", "is_empty", "live_clusters", "pending", "plain
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 KUBERNETES = "pulumi:providers:kubernetes"
 
 

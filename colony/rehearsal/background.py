@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from colony.rehearsal.execute import ExecResult, Execution
+from jobs.entrypoint import CODE_FILE
 
 __all__ = ["Background"]
-
-CODE = "code.tar.gz"
 
 
 class Background:
@@ -33,8 +32,8 @@ class Background:
     ) -> None:
         named = _names(list(manifests))
         data = [_opened(each) for each in secrets if each["metadata"]["name"] in named]
-        code = next((each[CODE] for each in data if CODE in each), None)
-        env = {k: v.decode() for each in data if CODE not in each for k, v in each.items()}
+        code = next((each[CODE_FILE] for each in data if CODE_FILE in each), None)
+        env = {k: v.decode() for each in data if CODE_FILE not in each for k, v in each.items()}
         self._execution = Execution(
             manifests, folder, logs, archive=code, secrets=env, buckets=buckets, on_line=on_line
         )
