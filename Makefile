@@ -33,17 +33,14 @@ check: $(DEV) ## format, lint, types, and which room may import which
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 
-cluster-test: setup $(DEV) ## tests on a real Kubernetes control plane
-	@if compgen -G 'tests/cluster/test_*.py' > /dev/null; then \
-	    $(PY) -m pytest -m cluster tests/cluster $(ARGS); \
-	else \
-	    echo 'cluster-test: no tests. The Kubernetes test bed is not part of this version yet.'; \
-	fi
+cluster-test: setup $(DEV) ## tests on a real Kubernetes, built at the first time (10 minutes)
+	@PYTHONPATH=tests/support $(PY) -m testbed
+	@$(PY) -m pytest -m cluster tests/cluster -rs $(ARGS)
 
 crash-matrix: setup $(DEV) ## kill a run at each step; the reaper must leave nothing
 	@$(PY) -m pytest -m crash -v $(ARGS)
 
-bench: setup $(DEV) ## cold starts, rehearsals of 1, 3 and 10 clusters, 10 side by side
+bench: setup $(DEV) ## cold starts, job states, rehearsals of 1, 3 and 10 clusters, 10 side by side
 	@$(PY) tools/bench.py $(ARGS)
 
 format: $(DEV) ## let ruff format and sort

