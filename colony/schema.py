@@ -11,6 +11,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 import components.spec
+import jobs.policy
+import jobs.resources
+import jobs.role
 import jobs.spec
 from colony.kinds import API_VERSION, COLONY, JOB
 from components.spec import ColonySpec
@@ -49,7 +52,7 @@ def _document(kind: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe(definitions: dict[str, Any]) -> None:
-    for module in (jobs.spec, components.spec):
+    for module in (jobs.spec, jobs.role, jobs.policy, jobs.resources, components.spec):
         for model, field, text in _docstrings(module):
             properties = definitions.get(model, {}).get("properties", {})
             if field in properties:

@@ -29,3 +29,5 @@ class JobContext:
     """Shown to the job as SKYPILOT_USER."""
     service_account: str | None = None
     """The pods' cloud identity, used to copy outputs."""
+    instance_type: str = ""
+    """The machine that the pods run on, where it is known: it decides about RDMA."""

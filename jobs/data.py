@@ -16,5 +16,5 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 @cache
 def load(name: str) -> Any:
     """The content of a YAML file of this package; not to be changed by the caller."""
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     return yaml.load(text, _Loader)

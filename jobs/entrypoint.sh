@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # What every pod runs: environment, code, setup, run, outputs. The pod's exit code is that of the
-# user's script; 74 means that it succeeded and its outputs were lost.
+# user's script; 74 means that it succeeded and its outputs were lost, 78 that its world is not the
+# one it was told of.
+#
+#   entrypoint.sh                                   runs the pod
+#   entrypoint.sh wait SECONDS HOST:PORT|HOST: ...  waits until all are there; 124 = not in time
 #
 # From the manifest (jobs/entrypoint.py):
 #   COLONY_HOME        writable folder          COLONY_SCRIPTS    folder of this file and the user's
@@ -8,22 +12,59 @@
 #   COLONY_NODE_BASE, COLONY_RANK_BASE          pods and processes of the world before this role
 #   COLONY_PODS        "prefix:count ..." of the world's pods, in rank order
 #   COLONY_SUBDOMAIN   their DNS domain         COLONY_FLUSH_SECONDS  bound on copying outputs
-#   COLONY_CODE        archive of the code      (optional)
-#   COLONY_NODE_IPS    "ip ip ..." if already known (optional)
+#   COLONY_HOST        this pod's name, with {index} in it
+# and where they apply:
+#   COLONY_WORLD       "pods x processes ..." of the world's roles, e.g. 1x8 3x8
+#   COLONY_UNRANKED    `alone`: each pod is a world; `driver`: outside the world that it serves
+#   COLONY_CODE        archive of the code
+#   COLONY_NODE_IPS    "ip ip ..." if already known
+#   COLONY_FILE_PREFIX a rehearsal: the framework's files are written below it
+#   COLONY_STEP        `serve`: start KubeRay's part of a pod; `run`: the user's script beside it
+# Beside the user's scripts: ROLE.env (NAME=value or NAME@index=value, with {index}, {node}, {rank},
+# {host}, {home}) and ROLE.files.tsv (key, path), the framework's.
 set -uo pipefail
 
-readonly OUTPUTS_LOST=74 CODE_LOST=70 TOOL_MISSING=69 TERMINATED=143
-child='' terminated=0
+readonly OUTPUTS_LOST=74 CODE_LOST=70 TOOL_MISSING=69 WRONG_CONFIGURATION=78 WAITED=124
+readonly TERMINATED=143
+child='' terminated=0 moved=()
 
 main() {
+  if [[ ${1:-} == wait ]]; then
+    wait_for "${@:2}"
+    return
+  fi
   trap on_signal TERM INT
-  unpack
+  check_world
+  [[ ${COLONY_STEP:-} == run ]] || unpack
+  enter
   export_ranks
   export_addresses
-  user_script setup
+  write_files
+  export_pod_env
+  case ${COLONY_STEP:-} in
+    serve)
+      user_script setup
+      spawn bash -c "$KUBERAY_GEN_RAY_START_CMD"
+      return
+      ;;
+    run) ;;
+    *) user_script setup ;;
+  esac
   need_tools
+  user_script before
   user_script run
   copy_outputs
+}
+
+# A world that is not what the processes are told would hang in its first collective.
+check_world() {
+  local part total=0 number='^[0-9]+$'
+  [[ $COLONY_POD_INDEX =~ $number ]] ||
+    end $WRONG_CONFIGURATION "COLONY_POD_INDEX is '$COLONY_POD_INDEX', not a number"
+  [[ -n ${COLONY_WORLD:-} ]] || return 0
+  for part in $COLONY_WORLD; do total=$((total + ${part%x*} * ${part#*x})); done
+  [[ ${WORLD_SIZE:-} == "$total" ]] ||
+    end $WRONG_CONFIGURATION "WORLD_SIZE is '${WORLD_SIZE:-}', but nodes x processes is $total"
 }
 
 unpack() {
@@ -31,12 +72,16 @@ unpack() {
   [[ $COLONY_CHECKPOINT_DIR == *://* ]] || mkdir -p "$COLONY_CHECKPOINT_DIR"
   [[ -n ${COLONY_CODE:-} ]] || return 0
   tar -xzf "$COLONY_CODE" -C "$COLONY_HOME/work" || end $CODE_LOST "cannot unpack the code"
-  cd "$COLONY_HOME/work" || end $CODE_LOST "cannot enter the code"
+}
+
+enter() {
+  [[ -z ${COLONY_CODE:-} ]] || cd "$COLONY_HOME/work" || end $CODE_LOST "cannot enter the code"
 }
 
 export_ranks() {
   local node=$((COLONY_NODE_BASE + COLONY_POD_INDEX))
   export RANK=$((COLONY_RANK_BASE + COLONY_POD_INDEX * COLONY_PROCESSES))
+  if [[ -n ${COLONY_UNRANKED:-} ]]; then node=0 RANK=0; fi
   export NODE_RANK=$node node_rank=$node PET_NODE_RANK=$node DSTACK_NODE_RANK=$node
   export SKYPILOT_NODE_RANK=$node SKYPILOT_SETUP_NODE_RANK=$node
 }
@@ -50,12 +95,20 @@ export_addresses() {
 }
 
 addresses() {
+  local deadline=$((SECONDS + ${COLONY_RESOLVE_SECONDS:-300})) pods index
+  if [[ ${COLONY_UNRANKED:-} == alone ]]; then
+    if [[ -n ${COLONY_NODE_IPS:-} ]]; then
+      printf '%s\n' "${COLONY_NODE_IPS%% *}"
+    else
+      address "$(own_host)" "$deadline"
+    fi
+    return
+  fi
   if [[ -n ${COLONY_NODE_IPS:-} ]]; then
     # shellcheck disable=SC2086 # a list of words
     printf '%s\n' $COLONY_NODE_IPS
     return
   fi
-  local deadline=$((SECONDS + ${COLONY_RESOLVE_SECONDS:-300})) pods index
   for pods in $COLONY_PODS; do
     for ((index = 0; index < ${pods##*:}; index++)); do
       address "${pods%:*}-$index.$COLONY_SUBDOMAIN" "$deadline"
@@ -73,6 +126,75 @@ address() {
     sleep "${COLONY_RESOLVE_INTERVAL:-1}"
   done
   printf '%s\n' "${ip:-$1}"
+}
+
+own_host() { printf '%s' "${COLONY_HOST//\{index\}/$COLONY_POD_INDEX}"; }
+
+write_files() {
+  local key path target
+  while IFS=$'\t' read -r key path; do
+    target=${COLONY_FILE_PREFIX:-}$path
+    if ! write_file "$key" "$target"; then
+      target=$COLONY_HOME/files$path
+      write_file "$key" "$target" || end $CODE_LOST "cannot write $target"
+    fi
+    [[ $target == "$path" ]] || moved+=("$path" "$target")
+  done < <(list "$COLONY_ROLE.files.tsv")
+}
+
+# A key that is a path is what the file links to: it changes while the job runs.
+write_file() {
+  {
+    mkdir -p "${2%/*}" || return 1
+    if [[ $1 == /* ]]; then
+      ln -sfn "${COLONY_ELASTIC:-${1%/*}}/${1##*/}" "$2" || return 1
+    else
+      cat "$COLONY_SCRIPTS/$1" >"$2" || return 1
+    fi
+    [[ $2 != *.sh ]] || chmod 755 "$2"
+  } 2>/dev/null
+}
+
+export_pod_env() {
+  local line name value i
+  while IFS= read -r line; do
+    name=${line%%=*} value=${line#*=}
+    [[ $name != *@* || ${name#*@} == "$COLONY_POD_INDEX" ]] || continue
+    value=${value//\{index\}/$COLONY_POD_INDEX}
+    value=${value//\{node\}/$NODE_RANK}
+    value=${value//\{rank\}/$RANK}
+    value=${value//\{host\}/$(own_host)}
+    value=${value//\{home\}/$COLONY_HOME}
+    for ((i = 0; i < ${#moved[@]}; i += 2)); do
+      [[ $value == *"${moved[i + 1]}"* ]] || value=${value//"${moved[i]}"/${moved[i + 1]}}
+    done
+    export "${name%%@*}=$value"
+  done < <(list "$COLONY_ROLE.env")
+}
+
+list() { [[ ! -e $COLONY_SCRIPTS/$1 ]] || cat "$COLONY_SCRIPTS/$1"; }
+
+wait_for() {
+  local deadline=$((SECONDS + $1)) target
+  trap 'exit $TERMINATED' TERM INT
+  for target in "${@:2}"; do
+    until there "${target%:*}" "${target##*:}"; do
+      ((SECONDS < deadline)) || end $WAITED "${target%:} was not there within $1 seconds"
+      sleep "${COLONY_WAIT_INTERVAL:-1}"
+    done
+  done
+}
+
+# A name resolves some seconds before its port accepts: ask the port.
+there() {
+  local connect='exec 3<>"/dev/tcp/$0/$1"'
+  if [[ -z $2 ]]; then
+    ! command -v getent >/dev/null || getent hosts "$1" >/dev/null
+  elif command -v timeout >/dev/null; then
+    timeout 3 bash -c "$connect" "$1" "$2" 2>/dev/null
+  else
+    bash -c "$connect" "$1" "$2" 2>/dev/null
+  fi
 }
 
 user_script() {
@@ -117,7 +239,7 @@ need_tools() {
     [[ $tool != aws ]] || python3 -m pip install --quiet 'awscli>=1.42,<2' >&2 </dev/null
     command -v "$tool" >/dev/null && continue
     end $TOOL_MISSING "outputs: the image has no '$tool' to copy $path to $to: install it in setup"
-  done < <(outputs)
+  done < <(list outputs.tsv)
 }
 
 copy_outputs() {
@@ -128,11 +250,9 @@ copy_outputs() {
     elif [[ -n ${COLONY_FIRST_POD:-} && $COLONY_POD_INDEX == 0 ]]; then
       lost+=("$path (was not written)")
     fi
-  done < <(outputs)
+  done < <(list outputs.tsv)
   ((${#lost[@]} == 0)) || end $OUTPUTS_LOST "outputs_lost: $(IFS=';' && echo "${lost[*]}")"
 }
-
-outputs() { [[ ! -e $COLONY_SCRIPTS/outputs.tsv ]] || cat "$COLONY_SCRIPTS/outputs.tsv"; }
 
 tool_of() {
   case $1 in
@@ -199,4 +319,4 @@ end() {
   exit "$1"
 }
 
-main
+main "$@"

@@ -8,8 +8,10 @@ ColonyError                 exit code
 ├── RunFailed               1    the job or the provisioning failed
 │   ├── ProvisioningFailed  1    a cloud refused or lost a resource
 │   ├── StackLocked         1    somebody else is at work on the stack
+│   ├── ApiRefused          1    a Kubernetes API server's no (colony/kubeapi.py)
 │   ├── CliFailed           1    one call of the Pulumi CLI (colony/command.py)
 │   └── Refused             1    a simulated cloud's no (colony/rehearsal/link.py)
+├── Unreachable             1    an API server does not answer (colony/kubeapi.py)
 └── Cancelled               130  stopped by the user, and clean
 
 Exit code 4, something is or may be left, is no error of ours: the receipt says it.

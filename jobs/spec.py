@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import PurePosixPath
 
 from pydantic import ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from jobs import fields
-from jobs.clouds import parse_cloud, settle_kubernetes
 from jobs.errors import Problem
 from jobs.model import Strict
 from jobs.names import NAME_LENGTH, check_keys, check_name, check_variables
+from jobs.policy import Elastic, Output, Policy
 from jobs.problems import refuse
+from jobs.resources import Resources
+from jobs.role import Role, SecretEnv, Toleration, Volume
 
-__all__ = ["Backend", "Framework", "Job", "Output", "Policy", "Resources", "Role"]
+__all__ = [
+    "Backend", "Framework", "Job", "Launch", "Mpi", "MpiKind", "Output", "Policy", "Resources",
+    "Role", "TensorFlow",
+]  # fmt: skip
 
 _POD_SUFFIX = len("-0-99999-abcde")
 """What JobSet adds to `<job>-<role>`: replica, index, five random characters."""
@@ -24,125 +28,58 @@ class Framework(str, Enum):
     """What wires the rendezvous."""
 
     PYTORCH = "pytorch"
+    TENSORFLOW = "tensorflow"
+    MPI = "mpi"
+    HOROVOD = "horovod"
+    BAGUA = "bagua"
+    DASK = "dask"
+    RAY = "ray"
+    DEEPSPEED = "deepspeed"
     CUSTOM = "custom"
+    STANDALONE = "standalone"
 
 
 class Backend(str, Enum):
     """Which Kubernetes kind the job becomes."""
 
     JOBSET = "jobset"
+    JOB = "job"
+    VOLCANO = "volcano"
+    TRAINJOB = "trainjob"
+    MPIJOB = "mpijob"
+    RAYJOB = "rayjob"
 
 
-class Resources(Strict):
-    """What one node (pod) of the job needs."""
+class MpiKind(str, Enum):
+    """Whose MPI is in the image: they read different hostfiles."""
 
-    accelerators: str | None = None
-    """Canonical `H100:8`; None for a CPU job. Count may be a fraction (`L4:0.5`)."""
-    cpus: str | None = Field(default=None, json_schema_extra=fields.NUMBER_OR_TEXT)
-    """`4` exactly or `4+` at least."""
-    memory: str | None = Field(default=None, json_schema_extra=fields.NUMBER_OR_TEXT)
-    """GiB, `64` exactly or `64+` at least; files may say `64GB`."""
-    cloud: str | None = None
-    """aws, azure, gcp, ...; None = anywhere; `kubernetes` alone means anywhere too."""
-    region: str | None = None
-    """None = the cheapest."""
-    zone: str | None = None
-    """None = any."""
-    context: str | None = Field(default=None, min_length=1)
-    """An existing cluster's kubeconfig context (`infra: k8s/CONTEXT`); cloud is `existing` then."""
-    instance_type: str | None = None
-    """The cloud's own name of the machine."""
-    use_spot: bool = Field(default=False, strict=True)
-    """Whether the machines may be taken away at any time, for a lower price."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Kubernetes labels of the workload."""
-
-    _settle = model_validator(mode="before")(settle_kubernetes)
-    _accelerators = field_validator("accelerators", mode="before")(
-        fields.optional(fields.accelerators)
-    )
-    _cpus = field_validator("cpus", mode="before")(fields.optional(fields.cpus))
-    _memory = field_validator("memory", mode="before")(fields.optional(fields.memory))
-    _cloud = field_validator("cloud", mode="before")(fields.optional(parse_cloud))
-    _words = field_validator("region", "zone", "instance_type")(fields.optional(fields.word))
-    _texts = field_validator("labels", mode="before")(fields.texts)
-    _labels = field_validator("labels")(fields.labels)
-
-    @model_validator(mode="after")
-    def _fits_existing(self) -> Resources:
-        if self.cloud != "existing":
-            return self._without_context()
-        chosen = {"region": self.region, "zone": self.zone, "instance_type": self.instance_type}
-        problems = [
-            Problem(name, "has no meaning on an existing cluster", "leave it out")
-            for name, value in {**chosen, "use_spot": self.use_spot}.items()
-            if value
-        ]
-        if problems:
-            raise refuse(*problems)
-        return self
-
-    def _without_context(self) -> Resources:
-        if self.context is not None:
-            hint = "leave out cloud, or write `cloud: existing`"
-            raise refuse(Problem("context", f"is not for the cloud {self.cloud}", hint))
-        return self
+    OPENMPI = "openmpi"
+    MPICH = "mpich"
 
 
-class Role(Strict):
-    """Replicas of one template. Fields left out are taken from the job."""
+class Launch(str, Enum):
+    """How a launcher starts processes on the workers."""
 
-    replicas: int = Field(default=1, ge=1, le=100_000, strict=True)
-    """How many pods."""
-    image: str | None = None
-    """Container image."""
-    setup: str | None = None
-    """Shell script, run once in each pod before `run`."""
-    run: str | None = None
-    """Shell script."""
-    envs: dict[str, str] = Field(default_factory=dict, json_schema_extra=fields.TEXTS)
-    """Environment variables."""
-    resources: Resources | None = None
-    """What one replica needs."""
-
-    _image = field_validator("image")(fields.optional(fields.image))
-    _texts = field_validator("envs", mode="before")(fields.texts)
-
-    @field_validator("envs")
-    @classmethod
-    def _variables(cls, envs: dict[str, str]) -> dict[str, str]:
-        check_variables(envs)
-        return envs
+    SSH = "ssh"
+    KUBECTL = "kubectl"
 
 
-class Output(Strict):
-    """A path (relative to the working directory) copied out before the destroy."""
+class Mpi(Strict):
+    """For the frameworks with a launcher: mpi, horovod, deepspeed."""
 
-    path: str = Field(min_length=1)
-    """Inside the working directory."""
-    to: str
-    """s3://, gs://, az:// or file://"""
-
-    _to = field_validator("to")(fields.bucket)
-
-    @field_validator("path")
-    @classmethod
-    def _inside(cls, path: str) -> str:
-        parts = PurePosixPath(path)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise refuse(Problem("", "must lie inside the working directory", "give it relative"))
-        return path
+    implementation: MpiKind = MpiKind.OPENMPI
+    """openmpi or mpich."""
+    launch: Launch = Launch.SSH
+    """ssh (keys are made in the pods) or kubectl (needs kubectl in the image)."""
+    hostfile: str = Field(default="/etc/mpi/hostfile", pattern=r"^/[^\s]+$")
+    """Where the launcher finds its hosts."""
 
 
-class Policy(Strict):
-    """Bounds on failure."""
+class TensorFlow(Strict):
+    """For tensorflow."""
 
-    backoff_limit: int = Field(default=0, ge=0, le=1000, strict=True)
-    """How often a failed job starts again."""
-    startup_timeout: int = Field(default=30 * 60, json_schema_extra=fields.DURATION)
-    """Seconds."""
-
-    _startup_timeout = field_validator("startup_timeout", mode="before")(fields.duration)
+    dynamic_workers: bool = Field(default=False, strict=True)
+    """Workers may come and go: each is told only of itself and the parameter servers."""
 
 
 class Job(Strict):
@@ -196,9 +133,32 @@ class Job(Strict):
     """Modelled duration of a rehearsal without --exec, and of the cost shown by a plan."""
     outputs: list[Output] = Field(default_factory=list)
     """What is copied out before the destroy."""
+    elastic: Elastic | None = None
+    """One role may grow and shrink while the job runs."""
+    mpi: Mpi = Field(default_factory=Mpi)
+    """How a launcher reaches its workers."""
+    tensorflow: TensorFlow = Field(default_factory=TensorFlow)
+    """Options of tensorflow."""
+    suspend: bool = Field(default=False, strict=True)
+    """Made, but not started until this is false again."""
+    spread: bool = Field(default=False, strict=True)
+    """At most one pod of the job a node."""
+    shared_memory: str | None = Field(default=None, json_schema_extra=fields.NUMBER_OR_TEXT)
+    """Size of /dev/shm in GiB (files may say `64GB`); absent = up to the pod's memory."""
+    rdma: bool | None = Field(default=None, strict=True)
+    """Absent = where the instance type has it; true = must be had; false = not used."""
+    tolerations: list[Toleration] = Field(default_factory=list)
+    """Taints that the pods put up with, beside those of the accelerators."""
+    volumes: list[Volume] = Field(default_factory=list)
+    """Mounted into every pod."""
+    image_pull_secrets: list[str] = Field(default_factory=list)
+    """Names of Secrets that hold the registries' credentials."""
+    env_from: list[SecretEnv] = Field(default_factory=list)
+    """Environment variables from Secrets that are in the cluster."""
 
     _framework = field_validator("framework", mode="before")(fields.named("framework", Framework))
     _backend = field_validator("backend", mode="before")(fields.named("backend", Backend))
+    _shared_memory = field_validator("shared_memory", mode="before")(fields.optional(fields.memory))
     _image = field_validator("image")(fields.optional(fields.image))
     _texts = field_validator("envs", "secrets", mode="before")(fields.texts)
     _durations = field_validator("max_run_time", "expected_run_time", mode="before")(
@@ -209,6 +169,12 @@ class Job(Strict):
     @classmethod
     def _names(cls, name: str | None) -> str | None:
         return None if name is None else check_name(name, NAME_LENGTH)
+
+    @field_validator("image_pull_secrets")
+    @classmethod
+    def _secret_names(cls, names: list[str]) -> list[str]:
+        check_keys(names)
+        return names
 
     @field_validator("queue", "priority")
     @classmethod

@@ -129,7 +129,10 @@ def _fits(job: Job, need: ClusterNeed) -> bool:
 
 
 def _covered(job: Job, need: ClusterNeed) -> bool:
-    """Every kind of node that the job needs is in a pool that the file asks for."""
+    """Every kind of node that the job needs is in a pool that the file asks for.
+
+    An elastic role needs its `max`: a pool that it may outgrow does not cover it.
+    """
     return all(
         any(_covers(pool, request) for pool in need.pools if not pool.job)
         for request in requests_of(job)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jobs.accelerators import find
 from jobs.errors import InputError, Problem
+from jobs.frameworks import rules_of
 from jobs.quantities import parse_accelerators, parse_cpus, parse_memory
+from jobs.roles import members
 
 if TYPE_CHECKING:
+    from jobs.roles import Member
     from jobs.spec import Job, Resources
 
 __all__ = ["Request", "request_of", "requests_of", "split_accelerators"]
@@ -107,14 +110,29 @@ def request_of(job: Job) -> Request:
 
 
 def requests_of(job: Job) -> list[Request]:
-    """One request for each kind of node; roles that need the same kind are added together."""
-    if not job.roles:
-        return [_request(job.resources, job.nodes, job)]
+    """One request for each kind of node; roles that need the same kind are added together.
+
+    An elastic role is bought at its `max`: what may be grown into is there, and is paid for.
+    Launchers, schedulers and the like that ask for nothing of their own run beside the others.
+    Raises InputError for a job that does not fit together.
+    """
     kinds: dict[Request, int] = {}
-    for role in job.roles.values():
-        kind = _request(role.resources or job.resources, 1, job)
-        kinds[kind] = kinds.get(kind, 0) + role.replicas
+    for role in _buying(members(job), job):
+        kind = _request(role.resources, 1, job)
+        pods = job.elastic.max if job.elastic and role.elastic else role.replicas
+        kinds[kind] = kinds.get(kind, 0) + pods
     return [Request(**{**vars(kind), "nodes": nodes}) for kind, nodes in kinds.items()]
+
+
+def _buying(roles: list[Member], job: Job) -> list[Member]:
+    """The roles that need nodes."""
+    light = rules_of(job.framework).light
+    heavy = [role for role in roles if role.name not in light or _asks(role.resources)]
+    return heavy or roles
+
+
+def _asks(need: Resources) -> bool:
+    return any((need.accelerators, need.cpus, need.memory, need.instance_type))
 
 
 def _request(need: Resources, nodes: int, job: Job) -> Request:

@@ -61,3 +61,27 @@ def test_roles_of_one_kind_of_node_are_added_and_others_stay_apart():
     asked = [(request.accelerator, request.cpus, request.nodes) for request in requests_of(job)]
     assert asked == [("L4", None, 4), (None, "4", 2)]
     assert request_of(job).nodes == 4
+
+
+def test_a_launcher_that_asks_for_nothing_runs_beside_its_workers():
+    job = Job(name="train", framework="mpi", nodes=2, resources=Resources(accelerators="H100:8"))
+    (request,) = requests_of(job)
+    assert (request.accelerator, request.nodes) == ("H100", 2)
+
+
+def test_a_launcher_that_asks_for_a_machine_gets_one():
+    roles = {"launcher": Role(resources=Resources(cpus="4")), "worker": Role(replicas=2)}
+    job = Job(
+        name="train", framework="mpi", roles=roles, resources=Resources(accelerators="H100:8")
+    )
+    assert sorted((r.accelerator or "", r.cpus, r.nodes) for r in requests_of(job)) == [
+        ("", "4", 1), ("H100", None, 2),
+    ]  # fmt: skip
+
+
+def test_an_elastic_role_is_bought_at_its_most():
+    job = Job(
+        name="train", framework="pytorch", nodes=2, elastic={"min": 1, "max": 5},
+        resources=Resources(accelerators="H100:8"),
+    )  # fmt: skip
+    assert [request.nodes for request in requests_of(job)] == [6]
