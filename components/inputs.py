@@ -64,6 +64,8 @@ class TrainingJobArgs(_Args):
     cloud: str
     region: str = ""
     zone: str = ""
+    instance_type: str = ""
+    """Of the machines it runs on, where they are all of one."""
     namespace: str = "default"
     owner: str = "colony"
     node_selector: dict[str, str] = Field(default_factory=dict)

@@ -7,20 +7,27 @@ import pulumi_kubernetes as kubernetes
 
 from components.inputs import TrainingJobArgs, coerce
 from components.objects import KubernetesObject, name_of
-from jobs.backends.jobset import render
+from jobs.backends import render
 from jobs.context import JobContext
 from jobs.entrypoint import CODE_FILE
 from jobs.spec import Job
 
 __all__ = ["TrainingJob"]
 
+_AWAITED = {
+    ("batch/v1", "Job"): ("waitFor", "jsonpath={.metadata.uid}"),
+    ("v1", "Service"): ("skipAwait", "true"),
+}
+"""What Pulumi awaits, and the annotation that says for what it shall wait."""
+
 
 class TrainingJob(pulumi.ComponentResource):
-    """One training job as a JobSet, with its scripts, code and secrets.
+    """One training job as its back end says, with its scripts, code and secrets.
 
     Pass the cluster's provider in `providers`, and the cluster as `deleted_with` where it is ours.
     A later `up` leaves the job alone, running or finished, unless the job itself (its definition
-    or its code) was changed: then it is replaced, and runs anew.
+    or its code) was changed: then it is replaced, and runs anew. Suspending and resuming is done
+    in place.
     """
 
     workload: pulumi.Output[str]
@@ -51,12 +58,13 @@ class TrainingJob(pulumi.ComponentResource):
             opts = pulumi.ResourceOptions.merge(
                 self._inside(made),
                 pulumi.ResourceOptions(
-                    # A workload cannot be changed in place, and its name can exist only once.
-                    replace_on_changes=["spec", "data", "metadata.annotations"],
+                    # A workload cannot be changed in place, and its name can exist only once. The
+                    # annotations hold the hash of everything but whether it is suspended.
+                    replace_on_changes=["metadata.annotations"],
                     delete_before_replace=True,
                 ),
             )
-            made.append(KubernetesObject(name_of(name, manifest), manifest, opts))
+            made.append(KubernetesObject(name_of(name, manifest), _unawaited(manifest), opts))
         return manifests[-1]
 
     def _context(self, args: TrainingJobArgs) -> JobContext:
@@ -66,6 +74,8 @@ class TrainingJob(pulumi.ComponentResource):
             cloud=args.cloud,
             region=args.region,
             zone=args.zone,
+            # No layer makes the devices yet: they are asked for only where the job says so.
+            instance_type=args.instance_type if args.job.rdma else "",
             namespace=args.namespace,
             owner=args.owner,
             node_selector=args.node_selector,
@@ -108,6 +118,20 @@ class TrainingJob(pulumi.ComponentResource):
             deleted_with=self._opts.deleted_with,
             depends_on=after,
         )
+
+
+def _unawaited(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Pulumi would wait for the end of a Job, and for the pods of a Service, which come after it.
+
+    A Job that is there is enough; its deletion is still awaited, which `skipAwait` would forgo.
+    """
+    key = (manifest["apiVersion"], manifest["kind"])
+    if key not in _AWAITED:
+        return manifest
+    name, value = _AWAITED[key]
+    metadata = manifest["metadata"]
+    annotations = {**metadata.get("annotations", {}), f"pulumi.com/{name}": value}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 def public(job: Job) -> dict[str, Any]:

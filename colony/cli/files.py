@@ -12,7 +12,9 @@ import yaml
 from colony.cli import show
 from colony.documents import load_colony, parse_envs, validation_report
 from colony.documents import schema as file_schema
-from jobs.errors import InputError, NotSupported, Problem
+from jobs.errors import InputError, Problem
+from jobs.problems import did_you_mean, printable
+from jobs.spec import Backend, Job
 
 __all__ = ["plan", "prices", "render", "schema", "validate"]
 
@@ -54,18 +56,14 @@ def plan(file: Path, catalog: Path | None, top: int, by: str, envs: list[str], o
 
 
 def render(file: Path, backend: str | None, envs: list[str]) -> int:
-    from jobs.backends.jobset import JobContext
-    from jobs.backends.jobset import render as render_jobset
+    """The manifests of every job, by its own back end or the named one."""
+    from jobs.backends import render as render_job
+    from jobs.context import JobContext
 
-    if backend not in (None, "jobset"):
-        raise NotSupported(Problem("--backend", f"`{backend}` is not built yet", "use `jobset`"))
     loaded = load_colony([file], parse_envs(envs))
+    context = JobContext(colony=loaded.spec.name, cluster="", cloud="", region="")
     manifests = [
-        manifest
-        for job in loaded.spec.jobs
-        for manifest in render_jobset(
-            job, JobContext(colony=loaded.spec.name, cluster="", cloud="", region="")
-        )
+        manifest for job in loaded.spec.jobs for manifest in render_job(_by(backend, job), context)
     ]
     yaml.dump_all(manifests, sys.stdout, Dumper=_Readable, sort_keys=False, width=100)
     return 0
@@ -96,6 +94,16 @@ def prices(
 
 class _Readable(yaml.SafeDumper):
     """Scripts as blocks, the way a person would write them."""
+
+
+def _by(backend: str | None, job: Job) -> Job:
+    if backend is None:
+        return job
+    known = [each.value for each in Backend]
+    if backend not in known:
+        hint = did_you_mean(backend, known, f"known: {', '.join(known)}")
+        raise InputError(Problem("--backend", f"unknown back end {printable(backend)}", hint))
+    return job.model_copy(update={"backend": Backend(backend)})
 
 
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
