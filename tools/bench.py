@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import bench_jobs
 import psutil
 import yaml
 from rich.console import Console
@@ -49,6 +50,8 @@ def main() -> None:
     pass_ = median([sys.executable, "-c", "pass"], options.repeat)
     console.print(f"python -c pass: {pass_ * 1000:.0f} ms (median of {options.repeat})\n")
     console.print(starts(pass_, options.repeat))
+    for table in bench_jobs.tables():
+        console.print(table)
     with tempfile.TemporaryDirectory(prefix="colony-bench-") as folder:
         console.print(rehearsals(pass_, Path(folder), options.clusters, options.side_by_side))
 
