@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from colony.importers.foreign import SCALINGS
 from colony.kinds import COLONY, TASK, UNKNOWN, Document, is_task, parse
 from colony.reading import pages, read_text
 from components.spec import Cloud, ClusterSpec, ColonySpec
@@ -135,13 +136,18 @@ def _pipeline(tasks: list[Any], file: Path) -> Document:
 
 def _once_each(documents: list[Document]) -> list[Document]:
     """The same documents, with a problem on each whose name was there before."""
-    keys = [f"{d.kind == COLONY}/{d.name or index}" for index, d in enumerate(documents)]
+    keys = [f"{_sort(d)}/{d.name or index}" for index, d in enumerate(documents)]
     result = list(documents)
     for index, _ in duplicates(keys):
         one = documents[index]
         problem = Problem("name", f"`{one.name}` is there twice", "give each document its own name")
         result[index] = replace(one, value=None, problems=[*one.problems, problem])
     return result
+
+
+def _sort(document: Document) -> str:
+    """What shares its names: colonies, the jobs of all formats, scalings of a job."""
+    return document.kind if document.kind in (COLONY, *SCALINGS) else "job"
 
 
 def _raise_for(documents: list[Document]) -> None:

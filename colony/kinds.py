@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import charts
+from colony.importers.foreign import foreign_kinds, read_foreign
 from components.spec import ColonySpec
 from jobs.data import load
-from jobs.errors import Problem
+from jobs.errors import InputError, Problem
+from jobs.frameworks import complete
 from jobs.importers.skypilot import import_task
 from jobs.problems import did_you_mean, printable, unbuilt
 from jobs.spec import Job
-from jobs.wording import check
+from jobs.wording import at, check
 
 __all__ = ["API_VERSION", "COLONY", "JOB", "TASK", "UNKNOWN", "Document", "is_task", "parse"]
 
@@ -60,6 +62,11 @@ def parse(data: Any, file: Path, envs: Mapping[str, str]) -> Document:
     if is_task(data):
         return _task(data, file, envs)
     kind = data.get("kind")
+    if data.get("apiVersion") != API_VERSION:
+        if found := read_foreign(data, lambda body: _with_envs(body, envs)):
+            value = None if found.problems else found.value
+            named = _name(data)
+            return Document(where, str(kind), named, value, found.problems, found.warnings)
     problem = _kind_problem(kind, data.get("apiVersion"))
     if problem:
         known = kind if isinstance(kind, str) else UNKNOWN
@@ -75,7 +82,8 @@ def _kind_problem(kind: object, api: object) -> Problem | None:
     if kind in foreign["kinds"]:
         return unbuilt(f"{kind} ({foreign['kinds'][kind]})", "kind")
     if kind not in (COLONY, JOB):
-        hint = did_you_mean(kind, (COLONY, JOB, *foreign["kinds"]), f"{COLONY} or {JOB}")
+        known = (COLONY, JOB, *foreign["kinds"], *foreign_kinds())
+        hint = did_you_mean(kind, known, f"{COLONY} or {JOB}")
         return Problem("kind", f"unknown kind {printable(kind)}", hint)
     if api == API_VERSION:
         return None
@@ -94,6 +102,8 @@ def _colony(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Docume
     spec, problems = check(ColonySpec, body)
     problems += _layers(body.get("layers"))
     warnings = list(_recorded_only(spec)) if spec else []
+    for index, valid in enumerate(spec.jobs if spec else []):
+        problems += [at(f"jobs[{index}]", problem) for problem in _crossed(valid)]
     for index, job in enumerate(listed):
         problems += _workdir(job, file, f"jobs[{index}].")
         warnings += _nothing_to_run(job, f"jobs[{index}].")
@@ -120,8 +130,18 @@ def _layers(layers: Any) -> Iterator[Problem]:
 
 def _job(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document:
     job, problems = check(Job, _with_envs(body, envs))
+    problems += _crossed(job) if job else []
     problems += _workdir(body, file, "")
     return _document(JOB, body, file, job, problems, list(_nothing_to_run(body, "")))
+
+
+def _crossed(job: Job) -> list[Problem]:
+    """What does not fit together in a job whose fields are all valid."""
+    try:
+        complete(job)
+    except InputError as error:
+        return error.problems
+    return []
 
 
 def _task(data: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document:
@@ -132,7 +152,8 @@ def _task(data: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document
             problem = Problem("kind", f"required beside `{found[0]}`", hint)
             return Document(str(file), UNKNOWN, _name(data), problems=[problem])
     result = import_task(_with_envs(data, envs), file.stem)
-    problems = [*result.problems, *_workdir(data, file, "")]
+    crossed = _crossed(result.job) if result.job else []
+    problems = [*result.problems, *crossed, *_workdir(data, file, "")]
     name = result.job.name if result.job else _name(data) or file.stem
     return _document(TASK, {"name": name}, file, result.job, problems, result.warnings)
 

@@ -7,12 +7,12 @@ the label for the longest run time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 from jobs.data import load
 from jobs.errors import Problem
+from jobs.importers.imported import Imported
 from jobs.names import slugify
 from jobs.problems import NotHonoured, printable, refuse, unbuilt
 from jobs.spec import Job
@@ -33,25 +33,6 @@ _LONGEST_RUN = ("max-run-duration-seconds", "maxRunDurationSeconds")
 
 _NAME = re.compile(r"[a-zA-Z0-9]+(?:[._-]{1,2}[a-zA-Z0-9]+)*")
 _KUBERNETES = ("k8s", "kubernetes")
-
-
-@dataclass
-class Imported:
-    """What became of a task: `job` is None where there are problems."""
-
-    job: Job | None = None
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-
-    def attempt(self, path: str, convert: Callable[[Any], dict[str, Any]], value: Any) -> Any:
-        """What `convert` makes of a value, or nothing and the problem noted."""
-        try:
-            return convert(value)
-        except ValueError as error:
-            found = getattr(error, "context", None) or {}
-            for problem in found.get("problems", ()):
-                self.problems.append(type(problem)(path, problem.message, problem.hint))
-            return {}
 
 
 def import_task(task: dict[str, Any], stem: str) -> Imported:

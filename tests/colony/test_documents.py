@@ -415,3 +415,60 @@ HEADS = st.sampled_from(
 @given(head=HEADS, body=st.dictionaries(FIELDS, VALUES, max_size=5))
 def test_any_values_in_any_field_give_a_report(tmp_path, head, body):
     reported(tmp_path / "any.yaml", json.dumps({**head, **body}))
+
+
+FOREIGN = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: fashion}
+spec:
+  runtimeRef: {name: torch-distributed}
+  trainer:
+    image: registry.example.com/f:1
+    command: [torchrun, t.py]
+    env: [{name: LR, value: "1"}]
+"""
+SCALE = """\
+apiVersion: kai.alibabacloud.com/v1alpha1
+kind: ScaleIn
+metadata: {name: fashion}
+spec: {selector: {name: fashion}, toDelete: {count: 1}}
+"""
+
+
+def test_a_document_of_another_system_is_a_job(tmp_path):
+    loaded = load_colony([write(tmp_path, text=FOREIGN)], {"LR": "2"})
+    (job,) = loaded.spec.jobs
+    assert (loaded.spec.name, job.name, job.run) == ("fashion", "fashion", "torchrun t.py")
+    assert job.envs == {"LR": "2"}
+
+
+def test_a_document_of_another_system_joins_a_colony_of_ours(tmp_path):
+    colony = "apiVersion: colony/v1\nkind: Colony\nname: lab\n"
+    loaded = load_colony([write(tmp_path, text=f"{colony}---\n{FOREIGN}")])
+    assert (loaded.spec.name, [job.name for job in loaded.spec.jobs]) == ("lab", ["fashion"])
+
+
+def test_a_scaling_is_valid_and_only_scale_takes_it(tmp_path):
+    path = write(tmp_path, text=SCALE)
+    (report,) = validation_report([path])
+    (document,) = report["documents"]
+    assert (document["kind"], document["ok"]) == ("ScaleIn", True)
+    with pytest.raises(NotSupported, match="colony scale -f"):
+        load_colony([path])
+
+
+def test_a_scaling_may_have_the_name_of_its_job(tmp_path):
+    (report,) = validation_report([write(tmp_path, text=f"{FOREIGN}---\n{SCALE}")])
+    assert [document["ok"] for document in report["documents"]] == [True, True]
+
+
+def test_what_is_wrong_in_a_scaling_is_told(tmp_path):
+    error = only_error(write(tmp_path, text=SCALE.replace("{count: 1}", "{count: 1}, timeout: 0")))
+    assert error["path"] == "spec.timeout"
+
+
+@pytest.mark.parametrize("kind", ["PyTorchJobb", "TrainJobs"])
+def test_a_near_kind_of_another_system_is_suggested(tmp_path, kind):
+    error = only_error(write(tmp_path, text=FOREIGN.replace("TrainJob", kind)))
+    assert error["hint"] in ("did you mean `PyTorchJob`?", "did you mean `TrainJob`?")
