@@ -6,7 +6,7 @@ Adding a layer is adding a file. Knows nothing of Pulumi.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ChartError", "Layer", "Variant", "When", "choose", "load", "merge", "names", "values"]
+__all__ = [
+    "ChartError", "Layer", "Variant", "When", "choose", "load", "merge", "names", "reference",
+    "values",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent
 
@@ -29,6 +32,8 @@ class When(str, Enum):
 
     ALWAYS = "always"
     GPU = "gpu"
+    BACKEND = "backend"
+    """Those with a job of one of the layer's `backends`."""
 
 
 class _Data(BaseModel):
@@ -52,13 +57,17 @@ class Layer(_Data):
     name: str
     title: str
     chart: str
-    """A name in `repository`, or a whole `oci://` reference."""
+    """A name in `repository`, a whole `oci://` reference, or `./FOLDER`: a chart of our own."""
     repository: str | None = None
     version: str
     namespace: str
     namespace_labels: dict[str, str] = Field(default_factory=dict)
     when: When = When.ALWAYS
+    backends: list[str] = Field(default_factory=list)
+    """Of jobs that cannot do without the layer."""
     needs: list[str] = Field(default_factory=list)
+    after: list[str] = Field(default_factory=list)
+    """Layers that go in before this one where a cluster has them."""
     provides: list[str] = Field(default_factory=list)
     """API groups and resource names that exist once it is up."""
     timeout: int = Field(gt=0, le=3600)
@@ -75,7 +84,7 @@ def load(folder: Path = FOLDER) -> dict[str, Layer]:
     """Every layer by name. ChartError: unreadable data, unknown needs, a cycle."""
     layers = {layer.name: layer for layer in map(_read, sorted(folder.glob("*.yaml")))}
     for layer in layers.values():
-        for need in layer.needs:
+        for need in _before(layer):
             if need not in layers:
                 raise ChartError(f"{layer.name}.needs: there is no layer {need!r}")
     _ordered(layers, layers)
@@ -91,19 +100,27 @@ def choose(
     enabled: Mapping[str, bool],
     has_gpu: bool,
     layers: Mapping[str, Layer] | None = None,
+    backends: Collection[str] = (),
 ) -> list[Layer]:
     """What one cluster gets, each layer after what it needs.
 
-    `enabled` holds the user's choices; the rest follows `when`. A layer that was switched on by
-    name comes even where `when` would leave it out. What a chosen layer needs must be chosen too,
-    unless the user switched it off (then it is the user's own).
+    `backends` are those of its jobs; `enabled` holds the user's choices; the rest follows `when`.
+    A layer that was switched on by name comes even where `when` would leave it out. What a chosen
+    layer needs must be chosen too, unless the user switched it off (then it is the user's own).
     """
     layers = load() if layers is None else layers
     for name in enabled:
         if name not in layers:
             raise ChartError(f"there is no layer {name!r}; there are {', '.join(sorted(layers))}")
-    wanted = {name for name, layer in layers.items() if _wanted(layer, enabled, has_gpu)}
+    wanted = {
+        name for name, layer in layers.items() if enabled.get(name, _fits(layer, has_gpu, backends))
+    }
     return [layers[name] for name in _ordered(layers, _closure(layers, wanted, enabled))]
+
+
+def reference(layer: Layer) -> str:
+    """What Helm is told: a chart of our own as the folder where it lies now."""
+    return str(FOLDER / layer.chart) if layer.chart.startswith("./") else layer.chart
 
 
 def values(layer: Layer, cloud: str, node_image: str, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -137,11 +154,15 @@ def _read(path: Path) -> Layer:
         raise ChartError(f"{path.name}: {error}") from error
     if layer.name != path.stem:
         raise ChartError(f"{path.name}: name must be {path.stem!r}, not {layer.name!r}")
+    if layer.when is When.BACKEND and not layer.backends:
+        raise ChartError(f"{path.name}: backends: names none, so no cluster would get the layer")
     return layer
 
 
-def _wanted(layer: Layer, enabled: Mapping[str, bool], has_gpu: bool) -> bool:
-    return enabled.get(layer.name, layer.when is When.ALWAYS or has_gpu)
+def _fits(layer: Layer, has_gpu: bool, backends: Collection[str]) -> bool:
+    if layer.when is When.GPU:
+        return has_gpu
+    return layer.when is When.ALWAYS or not set(layer.backends).isdisjoint(backends)
 
 
 def _closure(
@@ -156,12 +177,16 @@ def _closure(
     return found
 
 
+def _before(layer: Layer) -> list[str]:
+    return [*layer.needs, *layer.after]
+
+
 def _ordered(layers: Mapping[str, Layer], wanted: Iterable[str]) -> list[str]:
     """Needs first, then by name: stable whatever order the files are read in."""
     done: list[str] = []
     left = set(wanted)
     while left:
-        ready = sorted(name for name in left if not left.intersection(layers[name].needs))
+        ready = sorted(name for name in left if not left.intersection(_before(layers[name])))
         if not ready:
             raise ChartError(f"these layers need each other: {', '.join(sorted(left))}")
         done += ready

@@ -4,6 +4,7 @@ from typing import Any
 
 import pulumi
 
+from components.agent import build_agent
 from components.clusters.base import Cluster, ClusterRequest, kind, node_selector
 from components.inputs import ColonyArgs, TrainingJobArgs, coerce
 from components.layer_choice import chosen_layers
@@ -14,6 +15,7 @@ from components.quota import check_queues, namespace_of, queue_objects
 from components.spec import Cloud
 from components.tags import lease_tags
 from components.training_job import TrainingJob, public
+from components.volcano_queues import volcano_objects
 from jobs.errors import InputError, NotSupported, Problem
 from jobs.spec import Job
 
@@ -60,7 +62,11 @@ class Colony(pulumi.ComponentResource):
         if "kueue" in layers:
             manifests = queue_objects(spec, placement, jobs, cluster.labelled)
             queues = build_queues(name, cluster, manifests, [layers["kueue"], *spaces])
-        return cluster, [*layers.values(), *spaces, *queues]
+        if "volcano" in layers:
+            ours = volcano_objects(spec, jobs)
+            queues += build_queues(name, cluster, ours, [layers["volcano"], *spaces])
+        agent = build_agent(name, cluster, spec.name, self._by_namespace(placement), spaces)
+        return cluster, [*layers.values(), *spaces, *queues, *agent]
 
     def _request(self, placement: ClusterPlacement) -> ClusterRequest:
         if placement.cloud != Cloud.EXISTING.value:
@@ -95,6 +101,7 @@ class Colony(pulumi.ComponentResource):
                 cloud=place.cloud,
                 region=place.region,
                 zone=_zone(job, cluster),
+                instance_type=_instance_type(place),
                 namespace=namespace_of(job, args.spec),
                 owner=args.lease.owner,
                 node_selector=node_selector(job, place, cluster.labelled),
@@ -116,6 +123,12 @@ class Colony(pulumi.ComponentResource):
 
     def _namespaces(self, placement: ClusterPlacement) -> list[str]:
         return sorted({namespace_of(job, self._args.spec) for job in self._jobs_on(placement)})
+
+    def _by_namespace(self, placement: ClusterPlacement) -> dict[str, list[Job]]:
+        found: dict[str, list[Job]] = {}
+        for job in self._jobs_on(placement):
+            found.setdefault(namespace_of(job, self._args.spec), []).append(job)
+        return found
 
     def _publish(self, clusters: dict[str, Cluster], jobs: dict[str, TrainingJob]) -> None:
         self.clusters = pulumi.Output.from_input(
@@ -168,6 +181,12 @@ def check(args: ColonyArgs) -> None:
     ]
     if problems:
         raise InputError(*problems)
+
+
+def _instance_type(place: ClusterPlacement) -> str:
+    """That of all nodes with accelerators, where they are alike."""
+    types = {pool.instance_type for pool in place.pools if pool.accelerator_count}
+    return types.pop() if len(types) == 1 else ""
 
 
 def _zone(job: Job, cluster: Cluster) -> str:

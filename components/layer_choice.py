@@ -37,7 +37,7 @@ def chosen_layers(
     check_layers(spec.layers)
     has_gpu = any(pool.accelerator_count for pool in placement.pools)
     enabled = {name: choice.enabled for name, choice in spec.layers.items()}
-    layers = charts.choose(enabled, has_gpu)
+    layers = charts.choose(enabled, has_gpu, backends={job.backend.value for job in jobs})
     if placement.cloud != Cloud.EXISTING.value:
         _check_needs({layer.name for layer in layers}, jobs)
     return [(_pinned(layer, spec), spec.layers.get(layer.name, LayerChoice())) for layer in layers]
@@ -62,10 +62,14 @@ def _check_needs(layers: set[str], jobs: list[Job]) -> None:
 
 
 def _needs(job: Job) -> dict[str, str]:
-    needs = {}
-    if job.backend is Backend.JOBSET:
-        needs["jobset"] = "its back end is jobset"
-    if job.queue:
+    """Layer -> why. A layer serves the back ends in its data, and needs what that says."""
+    why = f"its back end is {job.backend.value}"
+    needs: dict[str, str] = {}
+    for layer in charts.load().values():
+        if job.backend.value in layer.backends:
+            needs |= dict.fromkeys([layer.name, *layer.needs], why)
+    # Volcano has queues of its own.
+    if job.queue and job.backend is not Backend.VOLCANO:
         needs["kueue"] = f"its queue is {job.queue!r}"
     return needs
 

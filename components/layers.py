@@ -22,7 +22,8 @@ def build_layers(
     """The releases by layer, each after what it needs. `layers` are in order."""
     releases: dict[str, pulumi.Resource] = {}
     for layer, choice in layers:
-        needs = [releases[need] for need in layer.needs if need in releases]
+        before = [*layer.needs, *layer.after]
+        needs = [releases[each] for each in before if each in releases]
         releases[layer.name] = _release(name, cluster, layer, choice, needs)
     return releases
 
@@ -40,7 +41,7 @@ def _release(
     release: pulumi.Resource = kubernetes.helm.v3.Release(
         f"{name}-{layer.name}",
         name=layer.name,
-        chart=layer.chart,
+        chart=charts.reference(layer),
         version=layer.version,
         repository_opts={"repo": layer.repository} if layer.repository else None,
         namespace=layer.namespace,

@@ -16,9 +16,9 @@ from components.clusters.base import ACCELERATOR_LABEL, GPU_RESOURCE
 from components.placement import ClusterPlacement, PoolPlacement
 from components.spec import ColonySpec, QueueSpec
 from jobs.errors import InputError, NotSupported, Problem
-from jobs.spec import Job
+from jobs.spec import Backend, Job
 
-__all__ = ["check_queues", "namespace_of", "queue_objects"]
+__all__ = ["check_queues", "namespace_of", "priority_value", "queue_objects"]
 
 VERSION = "kueue.x-k8s.io/v1beta2"
 COHORT = "colony"
@@ -35,7 +35,11 @@ def namespace_of(job: Job, spec: ColonySpec) -> str:
 def queue_objects(
     spec: ColonySpec, placement: ClusterPlacement, jobs: list[Job], labelled: bool
 ) -> list[dict[str, Any]]:
-    """Manifests, each after what it refers to. Empty where no queue is named."""
+    """Manifests, each after what it refers to. Empty where no queue is named.
+
+    Jobs of Volcano queue elsewhere (`volcano_queues`).
+    """
+    jobs = [job for job in jobs if job.backend is not Backend.VOLCANO]
     queues = _queues(spec, jobs)
     classes = [_priority(name) for name in sorted({job.priority for job in jobs if job.priority})]
     if not queues:
@@ -46,6 +50,12 @@ def queue_objects(
         covered = [_cluster_queue(None, flavors)]
     local = [_local_queue(*queue) for queue in queues]
     return [*(manifest for manifest, _ in flavors), *covered, *local, *classes]
+
+
+def priority_value(name: str) -> int:
+    """The value of a priority class (queues.yaml)."""
+    data = _data()
+    return int(data["priorities"].get(name, data["default"]))
 
 
 def check_queues(spec: ColonySpec, placement: ClusterPlacement) -> None:
@@ -148,9 +158,8 @@ def _local_queue(name: str, namespace: str, cluster_queue: str) -> dict[str, Any
 
 
 def _priority(name: str) -> dict[str, Any]:
-    data = _data()
     manifest = _manifest("WorkloadPriorityClass", name, None)
-    return {**manifest, "value": data["priorities"].get(name, data["default"])}
+    return {**manifest, "value": priority_value(name)}
 
 
 def _manifest(kind: str, name: str, spec: dict[str, Any] | None) -> dict[str, Any]:

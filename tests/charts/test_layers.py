@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 import charts
 from charts import ChartError, Layer, Variant, When, choose, load, merge, names, values
+from jobs.spec import Backend
 
 ALL = load()
 
@@ -24,7 +26,8 @@ def kueue_config(layer_values):
 def test_every_layer_is_pinned_bounded_and_sourced(name):
     data = ALL[name]
     assert re.fullmatch(r"v?\d+\.\d+\.\d+", data.version)
-    assert data.chart.startswith("oci://") or data.repository.startswith("https://")
+    ours = (charts.FOLDER / data.chart / "Chart.yaml").is_file()
+    assert ours or data.chart.startswith("oci://") or data.repository.startswith("https://")
     assert all(source.startswith("https://") for source in data.sources)
     assert data.provides
     assert data.timeout <= 1800
@@ -40,7 +43,15 @@ def test_kueue_never_catches_what_layers_run():
     (rule,) = config["managedJobsNamespaceSelector"]["matchExpressions"]
     assert rule["operator"] == "NotIn"
     assert {"kube-system", *(data.namespace for data in ALL.values())} <= set(rule["values"])
-    assert "jobset.x-k8s.io/jobset" in config["integrations"]["frameworks"]
+
+
+def test_kueue_knows_every_kind_of_job_but_volcanos():
+    config = kueue_config(values(ALL["kueue"], "aws", "", {}))
+    frameworks = config["integrations"]["frameworks"]
+    groups = {name.partition("/")[0] for name in frameworks}
+    assert groups == {
+        "batch", "jobset.x-k8s.io", "trainer.kubeflow.org", "kubeflow.org", "ray.io"
+    }  # fmt: skip
 
 
 def test_a_part_of_kueues_configuration_can_be_overridden_without_losing_the_rest():
@@ -84,6 +95,49 @@ def test_the_choice_of_layers(enabled, has_gpu, expected):
     assert [data.name for data in choose(enabled, has_gpu)] == expected
 
 
+@pytest.mark.parametrize(
+    ("backends", "enabled", "more"),
+    [
+        (["jobset", "job"], {}, []),
+        (["volcano"], {}, ["volcano"]),
+        (["mpijob", "rayjob"], {}, ["kuberay", "mpi-operator"]),
+        (["trainjob"], {}, ["kubeflow-trainer"]),
+        (["volcano"], {"volcano": False}, []),
+        ([], {"kuberay": True}, ["kuberay"]),
+    ],
+)
+def test_layers_follow_the_back_ends_of_the_jobs(backends, enabled, more):
+    found = [data.name for data in choose(enabled, False, backends=backends)]
+    assert sorted(found) == sorted(["jobset", "kueue", *more])
+    if "kubeflow-trainer" in found:
+        assert found.index("jobset") < found.index("kubeflow-trainer")
+
+
+@pytest.mark.parametrize("backend", list(Backend), ids=lambda backend: backend.value)
+def test_every_back_end_but_plain_jobs_has_its_layer(backend):
+    served = {name for data in ALL.values() for name in data.backends}
+    assert (backend.value in served) is (backend is not Backend.JOB)
+
+
+def test_a_chart_of_our_own_is_told_by_its_folder():
+    folder = Path(charts.reference(ALL["mpi-operator"]))
+    chart = yaml.safe_load((folder / "Chart.yaml").read_text())
+    assert (chart["name"], chart["version"]) == ("mpi-operator", ALL["mpi-operator"].version)
+    values_of = yaml.safe_load((folder / "values.yaml").read_text())
+    assert values_of["image"].endswith(f":{chart['appVersion']}")
+    assert charts.reference(ALL["jobset"]) == ALL["jobset"].chart
+
+
+def test_our_charts_crd_is_of_the_shape_that_the_operator_serves():
+    text = (charts.FOLDER / "mpi-operator" / "templates" / "crd.yaml").read_text()
+    crd = yaml.safe_load(text)
+    (version,) = crd["spec"]["versions"]
+    assert (crd["spec"]["group"], version["name"]) == ("kubeflow.org", "v2beta1")
+    assert crd["metadata"]["name"] == f"{crd['spec']['names']['plural']}.{crd['spec']['group']}"
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert spec["x-kubernetes-preserve-unknown-fields"] is True
+
+
 def test_an_unknown_layer_is_named():
     with pytest.raises(ChartError, match="'kueu'"):
         choose({"kueu": True}, False)
@@ -104,6 +158,7 @@ def test_a_need_comes_along_and_first():
         ({"a": {"colour": 1}}, "colour"),
         ({"a": {"name": "b"}}, "must be 'a'"),
         ({"a": {"timeout": 0}}, "timeout"),
+        ({"a": {"when": "backend"}}, "backends: names none"),
     ],
 )
 def test_wrong_data_is_refused(files, words, tmp_path):

@@ -16,6 +16,7 @@ from components.placement import ClusterPlacement, PoolPlacement
 from components.quota import check_queues, namespace_of, queue_objects
 from components.spec import ColonySpec
 from components.tags import lease_tags, short_name
+from components.volcano_queues import volcano_objects
 from jobs.errors import InputError, NotSupported
 from jobs.spec import Job
 
@@ -251,3 +252,50 @@ def test_what_a_job_needs_may_be_off_only_where_it_may_be_there_already():
         chosen_layers(off, PLACE, [QUEUED])
     existing = PLACE.model_copy(update={"cloud": "existing"})
     assert [layer.name for layer, _ in chosen_layers(off, existing, [QUEUED])] == ["gpu-operator"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "layer"),
+    [
+        ("volcano", "volcano"),
+        ("trainjob", "kubeflow-trainer"),
+        ("mpijob", "mpi-operator"),
+        ("rayjob", "kuberay"),
+    ],
+)
+def test_a_back_end_brings_its_layer_and_cannot_do_without_it(backend, layer):
+    job = Job(name="a", run="true", backend=backend, framework=FRAMEWORKS.get(backend, "pytorch"))
+    chosen = [each.name for each, _ in chosen_layers(spec(job), PLACE, [job])]
+    assert layer in chosen
+    off = spec(job, layers={layer: {"enabled": False}})
+    with pytest.raises(InputError, match=f"layers.{layer}: is off.*its back end is {backend}"):
+        chosen_layers(off, PLACE, [job])
+
+
+FRAMEWORKS = {"mpijob": "mpi", "rayjob": "ray"}
+
+
+def test_a_layer_for_one_back_end_comes_only_with_it():
+    job = Job(name="a", run="true")
+    assert [each.name for each, _ in chosen_layers(spec(job), PLACE, [job])] == [
+        "gpu-operator", "jobset", "kueue",
+    ]  # fmt: skip
+
+
+def test_volcanos_jobs_queue_at_volcano_and_not_at_kueue():
+    job = Job(**{**JOB, "name": "gang", "backend": "volcano", "queue": "b"})
+    shared = spec(job, queues=[{"project": "b", "gpus": 8, "borrow": 4}])
+    queue, priority = volcano_objects(shared, [job])
+    assert (queue["kind"], queue["metadata"]["name"]) == ("Queue", "b")
+    assert queue["spec"]["deserved"] == {"nvidia.com/gpu": 8}
+    assert queue["spec"]["capability"] == {"nvidia.com/gpu": 12}
+    assert (priority["apiVersion"], priority["value"]) == ("scheduling.k8s.io/v1", 100)
+    off = spec(job, layers={"kueue": {"enabled": False}})
+    assert "volcano" in [each.name for each, _ in chosen_layers(off, PLACE, [job])]
+    assert queue_objects(spec(job), PLACE, [job], labelled=True) == []
+
+
+def test_jobs_of_other_back_ends_need_nothing_of_volcano():
+    assert volcano_objects(spec(QUEUED), [QUEUED]) == []
+    default = Job(name="a", run="true", backend="volcano", queue="default")
+    assert volcano_objects(spec(default), [default]) == []

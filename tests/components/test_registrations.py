@@ -176,9 +176,39 @@ def test_only_a_changed_job_is_replaced(record):
     assert inputs(before.one(kind)) != inputs(after.one(kind))
     assert inputs(before.one(kind)) == inputs(record(jobs=[JOB, other]).one(kind, "jobset-train"))
     request = before.one(kind)
-    assert "spec" in request.replaceOnChanges
-    assert "metadata.annotations" in request.replaceOnChanges
+    assert list(request.replaceOnChanges) == ["metadata.annotations"]
     assert request.deleteBeforeReplace
+
+
+@pytest.mark.parametrize("change", [{"run": "better"}, {"queue": "other"}, {"nodes": 3}])
+def test_what_replaces_a_job_is_seen_in_the_annotations_of_all_its_objects(record, change):
+    kinds = ("jobset.x-k8s.io/v1alpha2:JobSet", "core/v1:ConfigMap", "core/v1:Service")
+    before, after = record(), record(jobs=[{**JOB, **change}])
+    for kind in kinds:
+        first, second = (inputs(each.one(f"kubernetes:{kind}")) for each in (before, after))
+        assert first["metadata"]["annotations"] != second["metadata"]["annotations"]
+
+
+def test_a_suspended_job_is_resumed_in_place(record):
+    kind = "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet"
+    plain = {key: value for key, value in JOB.items() if key not in ("queue", "priority")}
+    held, free = (
+        inputs(record(jobs=[{**plain, "suspend": value}]).one(kind)) for value in (True, False)
+    )
+    assert (held["spec"]["suspend"], free["spec"]["suspend"]) == (True, False)
+    assert held["metadata"] == free["metadata"]
+
+
+def test_plain_jobs_and_services_are_not_waited_for(record):
+    """Pulumi would wait for the end of a Job, and a Service's pods come after the Service."""
+    plain = {key: value for key, value in JOB.items() if key not in ("queue", "priority")}
+    recording = record(jobs=[{**plain, "backend": "job"}])
+    (job,) = recording.of("kubernetes:batch/v1:Job")
+    notes = inputs(job)["metadata"]["annotations"]
+    assert notes["pulumi.com/waitFor"] == "jsonpath={.metadata.uid}"
+    assert "pulumi.com/skipAwait" not in notes
+    for service in recording.of("kubernetes:core/v1:Service"):
+        assert inputs(service)["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
 
 
 def test_deletes_are_ordered_by_what_needs_what(record):
