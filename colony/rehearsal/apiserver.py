@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from threading import Event
 from typing import Any
 
 from colony.rehearsal.calls import Config, Refusal
 from colony.rehearsal.cloud import Cloud
-from colony.rehearsal.objects import CRD, SECRET_PATHS, defines, group_of, is_secret, live, place_of
+from colony.rehearsal.objects import (
+    CRD,
+    SECRET_PATHS,
+    defines,
+    group_of,
+    is_kind,
+    is_secret,
+    live,
+    place_of,
+)  # fmt: skip
 from colony.rehearsal.package import Kind, Package
 from colony.rehearsal.state import Change, Thing, as_change, object_key
 from colony.rehearsal.templates import lookup, render
@@ -59,23 +69,30 @@ class ApiServer:
     def objects(
         self, cluster: str, kind: str, namespace: str | None = None
     ) -> list[dict[str, Any]]:
-        """Objects of a kind, in one namespace or all, sorted by namespace and name.
+        """Objects of a kind (`Kind` or `Kind.group`), in one namespace or all, sorted.
 
         What is secret is a digest, unless this process has taken it in itself.
         """
         found = [
             unmask(record["object"], self.plain.get((cluster, key)), self.cloud.key)
             for key, record in self.records(self.known(cluster)).items()
-            if record["object"].get("kind") == kind
+            if is_kind(record["object"], kind)
             and namespace in (None, lookup(record["object"], "metadata.namespace"))
         ]
         return sorted(found, key=place_of)
+
+    def discard(self, cluster: str, kind: str, namespace: str | None, name: str) -> list[Change]:
+        """Changes of `kubectl delete`. Raises Refusal where there is no such object."""
+        return self.removal(cluster, self.find_key(cluster, kind, namespace, name))
+
+    def vacate(self, cluster: str, stopped: Event) -> None:
+        """Before a cluster is deleted: its objects are in the journal, and go with it."""
 
     def find_key(self, cluster: str, kind: str, namespace: str | None, name: str) -> str:
         """The key of an object by kind and name. Raises Refusal where there is none."""
         for key, record in self.records(self.known(cluster)).items():
             metadata = record["object"]["metadata"]
-            same = record["object"].get("kind") == kind and metadata["name"] == name
+            same = is_kind(record["object"], kind) and metadata["name"] == name
             if same and metadata.get("namespace") in (None, namespace or "default"):
                 return key
         raise Refusal("NotFound", f'{kind.lower()}s "{name}" not found')

@@ -10,6 +10,7 @@ from typing import Any
 
 from colony.rehearsal.execute import ExecResult, Execution
 from jobs.entrypoint import CODE_FILE
+from jobs.spec import Job
 
 __all__ = ["Background"]
 
@@ -17,8 +18,9 @@ __all__ = ["Background"]
 class Background:
     """Starts at once.
 
-    `manifests` are the JobSet and its scripts, `secrets` the Secrets of its namespace, both as
-    the cluster has them: the code and the secret environment really came that way.
+    `manifests` are the job's objects, the workload last, `secrets` the Secrets of its namespace,
+    both as the cluster has them: the code and the secret environment really came that way.
+    `job` is whose policy decides.
     """
 
     def __init__(
@@ -29,14 +31,16 @@ class Background:
         logs: Path,
         buckets: Path,
         on_line: Callable[[str], None],
+        job: Job | None = None,
     ) -> None:
         named = _names(list(manifests))
         data = [_opened(each) for each in secrets if each["metadata"]["name"] in named]
         code = next((each[CODE_FILE] for each in data if CODE_FILE in each), None)
         env = {k: v.decode() for each in data if CODE_FILE not in each for k, v in each.items()}
         self._execution = Execution(
-            manifests, folder, logs, archive=code, secrets=env, buckets=buckets, on_line=on_line
-        )
+            manifests, folder, logs, archive=code, secrets=env, buckets=buckets, on_line=on_line,
+            job=job,
+        )  # fmt: skip
         self._result: ExecResult | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from colony.rehearsal.package import Package
@@ -19,6 +20,8 @@ class Config:
     region: str = ""
     default_tags: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    stopped: Event = field(default_factory=Event, compare=False, repr=False)
+    """Set when the engine wants what is under way to end."""
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,12 @@ class Control:
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """`{"ok": result}`, or `{"refused": {"code", "message"}}` in the cloud's own words."""
-        method = getattr(self, f"do_{request['method']}")
+        name, arguments = request["method"], request.get("args", {})
         try:
+            if name == "delete":  # without the lock: it may take a while
+                self._simulation.vacate(**arguments)
             with self._simulation.lock:
-                return {"ok": method(**request.get("args", {}))}
+                return {"ok": getattr(self, f"do_{name}")(**arguments)}
         except Refusal as refused:
             return {"refused": {"code": refused.code, "message": refused.message}}
 
@@ -86,8 +88,7 @@ class Control:
         kubernetes = self._simulation.kubernetes
 
         def make() -> list[Change]:
-            key = kubernetes.find_key(cluster_id, kind, namespace, name)
-            return kubernetes.removal(cluster_id, key)
+            return kubernetes.discard(cluster_id, kind, namespace, name)
 
         self._simulation.change("remove", make, id=f"{kind}/{namespace}/{name}")
         return True

@@ -1,8 +1,9 @@
-"""Runs a rendered JobSet for real: every pod a local process with its environment and rendezvous.
+"""Runs a rendered job for real: every pod a local process with its environment and rendezvous.
 
-The first failure ends the others (SIGTERM, grace, SIGKILL), as the JobSet would; the gang is
-started again as often as the JobSet allows. Nothing outlives a run: not a daemon that a script
-started, and not the pods when Colony itself is killed (`watchdog`).
+Its roles start in their order. When it has failed or succeeded, what still runs is ended (SIGTERM,
+grace, SIGKILL), as its controller would; it starts again as often as that allows. Nothing outlives
+a run: not a daemon that a script started, and not the pods when Colony itself is killed
+(`watchdog`).
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from colony.rehearsal.gang import TICK, Gang, OnLine, running_gang
-from colony.rehearsal.pods import (
-    Sandbox,
-    deadline_seconds,
-    find_jobset,
-    max_restarts,
-    pod_count,
-)
+from colony.rehearsal.addresses import Directory, reserved
+from colony.rehearsal.attempt import Attempt
+from colony.rehearsal.expand import expand, judged
+from colony.rehearsal.gang import OnLine, running_gang
+from colony.rehearsal.pods import Sandbox
 from jobs.entrypoint import OUTPUTS_LOST
 from jobs.errors import InputError, NotReady, Problem
+from jobs.spec import Job
 
 __all__ = ["MAX_PODS", "ExecOutcome", "ExecResult", "Execution", "execute"]
 
@@ -69,8 +68,8 @@ class Execution:
 
     `archive` is the packed code, `secrets` the job's secret environment, `buckets` where
     `s3://BUCKET/KEY` lands (as `s3/BUCKET/KEY`). `on_line` gets each line as `[worker-0] text`.
-    `max_seconds` replaces the JobSet's own deadline. Raises InputError for more than `limit` pods,
-    NotReady without bash.
+    `job` is whose policy decides; absent = the controller's own rules. `max_seconds` replaces the
+    job's own bound. Raises InputError for more than `limit` pods, NotReady without bash.
     """
 
     def __init__(
@@ -83,21 +82,23 @@ class Execution:
         secrets: Mapping[str, str] | None = None,
         buckets: Path | None = None,
         on_line: OnLine | None = None,
+        job: Job | None = None,
         max_seconds: float | None = None,
         grace: float = GRACE,
         limit: int = MAX_PODS,
     ) -> None:
-        jobset = find_jobset(manifests)
-        _check_size(jobset, limit)
+        plan = expand(manifests)
+        self._plan = judged(plan, job) if job else plan
+        _check_size(len(plan.pods), limit)
         if shutil.which("bash") is None:
             raise NotReady("pods are started by bash, which is not on PATH: install it")
-        folder = folder.resolve()
-        buckets = buckets.resolve() if buckets else folder / "buckets"
-        self._sandbox = Sandbox(manifests, folder / "pods", buckets, archive, secrets or {})
+        self._manifests = list(manifests)
+        self._folder = folder.resolve()
+        self._buckets = buckets.resolve() if buckets else self._folder / "buckets"
+        self._archive, self._secrets = archive, secrets or {}
         self._logs = logs.resolve()
         self._on_line = on_line or (lambda line: None)
-        self._seconds = deadline_seconds(jobset) if max_seconds is None else max_seconds
-        self._restarts = max_restarts(jobset)
+        self._seconds = plan.seconds if max_seconds is None else max_seconds
         self._grace = grace
         self._cancels = 0
 
@@ -108,38 +109,50 @@ class Execution:
     def run(self) -> ExecResult:
         """Returns when every process is gone, however it ended."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        result = self._attempt(1)
-        while self._again(result):
-            result = self._attempt(result.attempts + 1)
+        with reserved(len(self._plan.pods)) as addresses:
+            directory = Directory(self._plan, self._manifests, addresses)
+            sandbox = Sandbox(
+                self._plan, self._manifests, directory, self._folder / "pods", self._buckets,
+                self._archive, self._secrets,
+            )  # fmt: skip
+            result = self._attempt(sandbox, 1)
+            while self._again(result):
+                result = self._attempt(sandbox, result.attempts + 1)
         return result
 
     def _again(self, result: ExecResult) -> bool:
+        code = result.exit_codes.get(result.first_failed or "", 0)
         failed = result.outcome is ExecOutcome.FAILED and not result.outputs_lost
-        return failed and result.attempts <= self._restarts
+        final = code in self._plan.final
+        return failed and not final and result.attempts <= self._plan.restarts
 
-    def _attempt(self, number: int) -> ExecResult:
+    def _attempt(self, sandbox: Sandbox, number: int) -> ExecResult:
         mode = "wb" if number == 1 else "ab"
-        with running_gang(self._sandbox.pods(), self._logs, mode, self._on_line) as gang:
-            outcome = self._watch(gang)
-            first, message = gang.first_failed, gang.message()
+        sandbox.clear()
+        with running_gang(self._logs, mode, self._on_line) as gang:
+            attempt = Attempt(self._plan, sandbox, gang)
+            outcome = self._watch(attempt)
             gang.stop(self._grace, lambda: self._cancels > 1)
+        first = attempt.verdict.first_failed
+        message = attempt.message(first) if first else ""
         return ExecResult(outcome, gang.exit_codes, first, message, number)
 
-    def _watch(self, gang: Gang) -> ExecOutcome:
+    def _watch(self, attempt: Attempt) -> ExecOutcome:
         end = time.monotonic() + self._seconds
         while not self._cancels:
-            gang.pump(TICK)
-            if gang.first_failed:
+            attempt.step()
+            if attempt.verdict.failed:
                 return ExecOutcome.FAILED
-            if not gang.running:
+            if attempt.verdict.succeeded:
                 return ExecOutcome.SUCCEEDED
+            if attempt.over:
+                return ExecOutcome.FAILED
             if time.monotonic() >= end:
                 return ExecOutcome.TIMED_OUT
         return ExecOutcome.CANCELLED
 
 
-def _check_size(jobset: dict[str, Any], limit: int) -> None:
-    count = pod_count(jobset)
+def _check_size(count: int, limit: int) -> None:
     if count > limit:
         raise InputError(
             Problem(

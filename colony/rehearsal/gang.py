@@ -1,4 +1,8 @@
-"""The processes of one attempt: started, listened to, stopped, and certainly gone afterwards."""
+"""The processes of one attempt: started, listened to, stopped, and certainly gone afterwards.
+
+A pod is its containers one after the other: what its init containers leave open, its main one
+finds done. What an end means is for others to say.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -29,10 +33,11 @@ OnLine = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def running_gang(
-    pods: Sequence[LocalPod], logs: Path, mode: str, on_line: OnLine
-) -> Iterator[Gang]:
-    """Started pods that are certainly gone afterwards, also when this process is killed."""
+def running_gang(logs: Path, mode: str, on_line: OnLine) -> Iterator[Gang]:
+    """Pods that are started in it are certainly gone afterwards, also when this process is killed.
+
+    `mode` is that of the logs: `wb` or `ab`.
+    """
     marker = f"{os.getpid()}-{time.monotonic_ns()}"
     guard = subprocess.Popen(
         [sys.executable, "-I", str(Path(watchdog.__file__)), marker],
@@ -42,8 +47,6 @@ def running_gang(
     )
     gang = Gang(logs, mode, on_line, marker)
     try:
-        for pod in pods:
-            gang.start(pod)
         yield gang
     finally:
         watchdog.kill_all(marker)
@@ -55,31 +58,38 @@ def running_gang(
 @dataclass
 class _Running:
     pod: LocalPod
+    step: int
     process: subprocess.Popen[bytes]
     log: IO[bytes]
     rest: bytes = b""
 
+    @property
+    def main(self) -> bool:
+        """No init container is left."""
+        return self.step == len(self.pod.steps) - 1
+
 
 @dataclass
 class Gang:
-    """What runs, what ended how, and who failed first."""
+    """What runs, and what ended how."""
 
     logs: Path
     mode: str
     on_line: OnLine
     marker: str
     exit_codes: dict[str, int] = field(default_factory=dict)
-    first_failed: str | None = None
+    """Of the last end of each pod."""
     running: list[_Running] = field(default_factory=list)
+    stopping: bool = False
     _all: list[_Running] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
-    def start(self, pod: LocalPod) -> None:
+    def start(self, pod: LocalPod, step: int = 0) -> None:
         """In a session of its own: no signal of the terminal reaches it."""
         process = subprocess.Popen(
-            pod.command,
+            pod.steps[step].command,
             cwd=pod.cwd,
-            env={**pod.env, watchdog.MARKER: self.marker},
+            env={**pod.steps[step].env, watchdog.MARKER: self.marker},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -88,34 +98,32 @@ class Gang:
         )
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
-        log = (self.logs / f"{pod.name}.log").open(self.mode)
-        running = _Running(pod, process, log)
+        again = any(each.pod.name == pod.name for each in self._all)
+        log = (self.logs / f"{pod.name}.log").open("ab" if again else self.mode)
+        running = _Running(pod, step, process, log)
         self.running.append(running)
         self._all.append(running)
         self._selector.register(process.stdout, selectors.EVENT_READ, running)
 
-    def pump(self, timeout: float) -> None:
-        """Pass on what was printed, and take note of who ended."""
+    def pump(self, timeout: float) -> list[tuple[LocalPod, int]]:
+        """Pass on what was printed; the pods that ended meanwhile, with their exit codes."""
         for key, _ in self._selector.select(timeout):
             self._read(key.data)
-        for each in list(self.running):
-            if each.process.poll() is not None:
-                self._ended(each)
+        ended = [each for each in list(self.running) if each.process.poll() is not None]
+        return [(each.pod, code) for each in ended if (code := self._ended(each)) is not None]
+
+    def alive(self) -> set[str]:
+        """The pods whose main container runs."""
+        return {each.pod.name for each in self.running if each.main}
 
     def stop(self, grace: float, impatient: Callable[[], bool]) -> None:
         """SIGTERM to each entry point, as a kubelet does, then wait; leaving the gang kills."""
+        self.stopping = True
         for each in self.running:
             each.process.terminate()
         end = time.monotonic() + grace
         while self.running and time.monotonic() < end and not impatient():
             self.pump(TICK)
-
-    def message(self) -> str:
-        """The termination message of the first pod that failed."""
-        for each in self._all:
-            if each.pod.name == self.first_failed and each.pod.termination_log.exists():
-                return each.pod.termination_log.read_text(encoding="utf-8", errors="replace")
-        return ""
 
     def close(self) -> None:
         """Everything is dead by now: collect exit codes and the last words."""
@@ -132,13 +140,21 @@ class Gang:
                 each.process.stdout.close()
         self._selector.close()
 
-    def _ended(self, each: _Running) -> None:
-        """As when a container ends: what its script left running ends with it."""
+    def _ended(self, each: _Running) -> int | None:
+        """As when a container ends: what its script left running ends with it.
+
+        None where the pod's next container has begun.
+        """
         self.running.remove(each)
         _kill_session(each.process.pid)
-        code = self.exit_codes[each.pod.name] = _exit_code(each.process)
-        if code and self.first_failed is None:
-            self.first_failed = each.pod.name
+        while self._read(each):
+            pass
+        code = _exit_code(each.process)
+        if code == 0 and not each.main and not self.stopping:
+            self.start(each.pod, each.step + 1)
+            return None
+        self.exit_codes[each.pod.name] = code
+        return code
 
     def _read(self, each: _Running) -> bool:
         """One piece, so that a talkative pod cannot hold up the rest; False for nothing."""

@@ -1,34 +1,64 @@
-"""Moves the JobSets of a world: admitted, pulled, running, ended; as their controllers would.
+"""Moves the jobs of a world: admitted, pulled, running, ended; as their controllers would.
 
 A job takes its modelled time, or is really run (`execute.py`) while that time passes. Times are
-the world's; what a status looks like is https://jobset.sigs.k8s.io/docs/concepts/.
+the world's; what the controllers write is in `statuses.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+
+from colony.rehearsal.expand import KINDS, Plan, PlannedPod, expand, kind_of
+from colony.rehearsal.expand_trainjob import as_jobset
+from colony.rehearsal.statuses import Moment, Stage, status_of, suspended
 
 if TYPE_CHECKING:
     from colony.rehearsal.background import Background
+    from colony.rehearsal.execute import ExecResult
     from colony.rehearsal.world import World
 
-__all__ = ["ADMISSION", "EXPECTED", "PULL", "SimulatedJob"]
+__all__ = ["ADMISSION", "EXPECTED", "PULL", "SimulatedJob", "manifests_of", "workloads_of"]
 
 ADMISSION = 5.0
-"""Seconds that Kueue needs to admit a gang for which there is room."""
+"""Seconds that a queue needs to admit a gang for which there is room."""
 PULL = 120.0
 """Seconds to pull a CUDA PyTorch image (8 GB unpacked) on a new node; of the order that
 https://skypilot.co users report for first starts."""
 EXPECTED = "colony.dev/expected-run-seconds"
+JOB_LABEL = "colony.dev/job"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+JOBSET = f"JobSet.{KINDS['JobSet']}"
+HELD = float("inf")
+BESIDE = ("ConfigMap", "Service", "TrainingRuntime.trainer.kubeflow.org")
+"""What a workload refers to."""
 
 Object = dict[str, Any]
 
 
+def manifests_of(world: World, cluster: str, namespace: str, name: str) -> list[Object]:
+    """The objects of one job as the cluster has them, and its namespace's ConfigMaps; the
+    workload last."""
+    beside = [each for kind in BESIDE for each in world.objects(cluster, kind, namespace)]
+    return [*beside, *workloads_of(world, cluster, namespace, name)]
+
+
+def workloads_of(world: World, cluster: str, namespace: str, name: str) -> list[Object]:
+    """What the job became: one object, or one Job for each role."""
+    for kind, group in KINDS.items():
+        plain = kind.removeprefix("Volcano")
+        found = world.objects(cluster, f"{plain}.{group}", namespace)
+        own = [each for each in found if _belongs(each, name)]
+        if own:
+            return own
+    return []
+
+
 @dataclass
 class SimulatedJob:
-    """One JobSet on one cluster. `tick` brings it to where it is at `now`."""
+    """One job on one cluster. `tick` brings it to where it is at `now`."""
 
     world: World
     cluster: str
@@ -36,15 +66,16 @@ class SimulatedJob:
     namespace: str
     born: float
     start: Callable[[Object], Background] | None = None
-    """Really runs the job; None = modelled."""
+    """Really runs the job, whose workload it is given; None = modelled."""
     stage: str = "new"
     execution: Background | None = field(default=None, repr=False)
 
     def next_change(self) -> float:
         """World time at which `tick` will have something to do."""
-        return self._times().get(self.stage, float("inf"))
+        return self._times().get(self.stage, HELD)
 
     def tick(self, now: float) -> None:
+        """Times count from the resumption of a job that was suspended by hand."""
         steps = {
             "new": self._created,
             "created": self._admitted,
@@ -53,11 +84,14 @@ class SimulatedJob:
         }
         while self.stage in steps and self.next_change() <= now:
             steps[self.stage]()
+        if self.stage == "created" and self._by_hand(self._workload()):
+            self.born = now
 
     def stop(self) -> None:
         """Whatever really runs is ended, and waited for."""
         if self.execution is not None:
             self.execution.stop()
+        self._drop_child()
 
     @property
     def busy(self) -> bool:
@@ -65,84 +99,138 @@ class SimulatedJob:
         return self.execution is not None and not self.execution.done
 
     def _times(self) -> dict[str, float]:
-        admitted = self.born + (ADMISSION if self._queued() else 0.0)
+        workload = self._workload()
+        admitted = self.born + (ADMISSION if self._queued(workload) else 0.0)
         running = admitted + PULL
         return {
             "new": self.born,
-            "created": admitted,
+            "created": HELD if self._by_hand(workload) else admitted,
             "admitted": running,
-            "running": running + self._expected(),
+            "running": running + _expected(workload),
         }
 
     def _created(self) -> None:
-        if self._queued():
-            self._status(conditions=[_condition("Suspended", "True")])
+        workload = self._workload()
+        if self._queued(workload) or self._by_hand(workload):
+            self._write(Stage.SUSPENDED, self.born)
         self.stage = "created"
 
     def _admitted(self) -> None:
-        self._status(conditions=[_condition("Suspended", "False")], ready=False)
+        self._write(Stage.STARTING, self._times()["created"])
         self.stage = "admitted"
 
     def _running(self) -> None:
-        self._status(ready=True)
-        if self.start is not None and (jobset := self._jobset()):
-            self.execution = self.start(jobset)
+        self._write(Stage.RUNNING, self._times()["admitted"])
+        for pod in self._shown():
+            self._put(pod, {"phase": "Running"})
+        if self.start is not None and (workload := self._workload()):
+            self.execution = self.start(workload)
         self.stage = "running"
 
     def _ended(self) -> None:
-        self.stage = "ended"
+        at, self.stage = self._times()["running"], "ended"
+        for pod in self._shown():
+            self.world.delete_object(self.cluster, "Pod", self.namespace, pod.name)
         result = self.execution.result() if self.execution else None
         if result is None or result.outcome == "succeeded":
-            self._status(conditions=[_condition("Completed", "True")], terminalState="Completed")
+            self._write(Stage.SUCCEEDED, at)
             return
         if result.first_failed:
-            pod = _failed_pod(self, result.first_failed, result.exit_codes, result.message)
-            self.world.put_object(self.cluster, pod)
-        reason = "DeadlineExceeded" if result.outcome == "timed_out" else "FailedJobs"
-        self._status(conditions=[_condition("Failed", "True", reason)], terminalState="Failed")
+            self._put_failed(result)
+        self._write(Stage.FAILED, at, result.outcome == "timed_out")
 
-    def _status(self, ready: bool | None = None, **fields: Any) -> None:
-        jobset = self._jobset()
-        if jobset is None:
+    def _put_failed(self, result: ExecResult) -> None:
+        """The pod that explains it."""
+        pod = next(each for each in self._plan().pods if each.key == result.first_failed)
+        exit_code = result.exit_codes.get(pod.key, 1)
+        terminated = {"exitCode": exit_code, "message": result.message}
+        container = {"name": pod.container["name"], "state": {"terminated": terminated}}
+        self._put(pod, {"phase": "Failed", "containerStatuses": [container]})
+
+    def _put(self, pod: PlannedPod, status: Object) -> None:
+        metadata = {"name": pod.name, "namespace": self.namespace, "labels": dict(pod.labels)}
+        whole = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+        self.world.put_object(self.cluster, whole)
+
+    def _shown(self) -> list[PlannedPod]:
+        """Of an elastic job no workload counts every pod, so they are there to be seen."""
+        pods = self._plan().pods if self._workload() else []
+        return pods if any(pod.by_agent for pod in pods) else []
+
+    def _plan(self) -> Plan:
+        return expand(self._manifests())
+
+    def _manifests(self) -> list[Object]:
+        return manifests_of(self.world, self.cluster, self.namespace, self.name)
+
+    def _write(self, stage: Stage, at: float, timed_out: bool = False) -> None:
+        moment = Moment(stage, _stamp(at), timed_out)
+        for workload in self._workloads():
+            self._say(workload, moment)
+            if kind_of(workload) == "TrainJob":
+                self._write_child(workload, moment)
+
+    def _say(self, workload: Object, moment: Moment) -> None:
+        kind = kind_of(workload)
+        name, place = workload["metadata"]["name"], f"{workload['kind']}.{KINDS[kind]}"
+        status = status_of(kind, workload, moment)
+        self.world.patch_status(self.cluster, place, self.namespace, name, status)
+
+    def _write_child(self, trainjob: Object, moment: Moment) -> None:
+        """Trainer's JobSet, which says how its roles fare; here it goes when the job has ended."""
+        if moment.stage in (Stage.SUCCEEDED, Stage.FAILED):
+            self._drop_child()
             return
-        status = {**jobset.get("status", {}), **fields}
-        if ready is not None:
-            status["replicatedJobsStatus"] = [
-                {"name": each["name"], "ready": each.get("replicas", 1) if ready else 0}
-                for each in jobset["spec"]["replicatedJobs"]
-            ]
-        self.world.patch_status(self.cluster, "JobSet", self.namespace, self.name, status)
+        child, _, _ = as_jobset(trainjob, self._manifests())
+        owner = {key: trainjob["metadata"].get(key, "") for key in ("name", "uid")}
+        versions = {key: trainjob[key] for key in ("apiVersion", "kind")}
+        child["metadata"] = {
+            "name": self.name, "namespace": self.namespace,
+            "labels": trainjob["metadata"].get("labels") or {},
+            "ownerReferences": [{**versions, **owner, "controller": True}],
+        }  # fmt: skip
+        self.world.put_object(self.cluster, child)
+        self._say(child, moment)
 
-    def _jobset(self) -> Object | None:
-        found = self.world.objects(self.cluster, "JobSet", self.namespace)
-        return next((each for each in found if each["metadata"]["name"] == self.name), None)
+    def _drop_child(self) -> None:
+        for each in self.world.objects(self.cluster, JOBSET, self.namespace):
+            if each["metadata"]["name"] == self.name and each["metadata"].get("ownerReferences"):
+                self.world.delete_object(self.cluster, JOBSET, self.namespace, self.name)
 
-    def _queued(self) -> bool:
-        jobset = self._jobset()
-        return bool(jobset and jobset["spec"].get("suspend"))
+    def _workloads(self) -> list[Object]:
+        return workloads_of(self.world, self.cluster, self.namespace, self.name)
 
-    def _expected(self) -> float:
-        jobset = self._jobset()
-        annotations = (jobset or {}).get("metadata", {}).get("annotations") or {}
-        return float(annotations.get(EXPECTED, 3600))
+    def _workload(self) -> Object | None:
+        found = self._workloads()
+        return found[-1] if found else None
+
+    def _queued(self, workload: Object | None) -> bool:
+        """Kueue's label, or a queue of Volcano's beside the default one."""
+        if workload is None:
+            return False
+        if QUEUE_LABEL in (workload["metadata"].get("labels") or {}):
+            return True
+        volcano = kind_of(workload) == "VolcanoJob"
+        return volcano and workload["spec"].get("queue", "default") != "default"
+
+    def _by_hand(self, workload: Object | None) -> bool:
+        if workload is None or self._queued(workload):
+            return False
+        return suspended(kind_of(workload), workload)
 
 
-def _condition(kind: str, status: str, reason: str = "") -> Object:
-    return {"type": kind, "status": status, "reason": reason or kind}
+def _belongs(workload: Object, name: str) -> bool:
+    """What a controller made is not what the user asked for."""
+    metadata = workload["metadata"]
+    if metadata.get("ownerReferences"):
+        return False
+    return metadata["name"] == name or (metadata.get("labels") or {}).get(JOB_LABEL) == name
 
 
-def _failed_pod(job: SimulatedJob, pod: str, codes: dict[str, int], message: str) -> Object:
-    terminated = {"exitCode": codes.get(pod, 1), "message": message}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{job.name}-{pod}",
-            "namespace": job.namespace,
-            "labels": {"jobset.sigs.k8s.io/jobset-name": job.name},
-        },
-        "status": {
-            "phase": "Failed",
-            "containerStatuses": [{"name": "main", "state": {"terminated": terminated}}],
-        },
-    }
+def _expected(workload: Object | None) -> float:
+    annotations = (workload or {}).get("metadata", {}).get("annotations") or {}
+    return float(annotations.get(EXPECTED, 3600))
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,6 +17,9 @@ __all__ = ["Link", "Refused"]
 
 START_SECONDS = 30.0
 CALL_SECONDS = 60.0
+LONG_SECONDS = 300.0
+"""For what may have to wait for a real API server."""
+LONG = ("delete", "delete_object", "put_object")
 POLL_SECONDS = 0.02
 METHOD = "/colony.World/Call"
 
@@ -38,12 +41,13 @@ class Link:
 
     def ask(self, method: str, **arguments: Any) -> Any:
         """Starts the server where it is gone. Raises Refused, NotReady, RunFailed."""
+        seconds = LONG_SECONDS if method in LONG else CALL_SECONDS
         try:
-            return self._try(method, arguments)
+            return self._try(method, arguments, seconds)
         except NotReady:
             self.close()
             self.start()
-            return self._try(method, arguments)
+            return self._try(method, arguments, seconds)
 
     def server(self) -> dict[str, Any] | None:
         """`{"pid", "ports", "control"}`, if that process lives."""

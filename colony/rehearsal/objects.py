@@ -8,7 +8,10 @@ from typing import Any
 
 from colony.rehearsal.templates import lookup
 
-__all__ = ["CRD", "SECRET_PATHS", "defines", "group_of", "is_secret", "live", "place_of", "said"]
+__all__ = [
+    "CRD", "SECRET_PATHS", "defines", "group_of", "is_kind", "is_secret", "live", "place_of",
+    "said", "spelled",
+]  # fmt: skip
 
 CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
 SECRET_PATHS = frozenset({("data",), ("stringData",)})
@@ -21,6 +24,12 @@ def group_of(obj: Mapping[str, Any]) -> str:
 def defines(obj: Mapping[str, Any], crd: Mapping[str, Any]) -> bool:
     spec = crd["spec"]
     return bool(group_of(obj) == spec["group"] and obj.get("kind") == spec["names"]["kind"])
+
+
+def is_kind(obj: Mapping[str, Any], kind: str) -> bool:
+    """`Kind.group`, or `Kind` of whatever group."""
+    name, dot, group = kind.partition(".")
+    return obj.get("kind") == name and (not dot or group_of(obj) == group)
 
 
 def is_secret(obj: Mapping[str, Any]) -> bool:
@@ -44,3 +53,15 @@ def live(whole: dict[str, Any]) -> dict[str, Any]:
 
 def place_of(obj: Mapping[str, Any]) -> tuple[str, str]:
     return str(lookup(obj, "metadata.namespace") or ""), str(obj["metadata"]["name"])
+
+
+def spelled(value: Any) -> Any:
+    """A definition as Kubernetes writes it: Pulumi's names hold no hyphens."""
+    if isinstance(value, list):
+        return [spelled(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name.replace("_", "-") if name.startswith("x_kubernetes_") else name: spelled(item)
+        for name, item in value.items()
+    }

@@ -1,120 +1,239 @@
-"""The pods of a rendered JobSet as local processes: folders, files, commands and environments.
+"""The pods of a job as local processes: folders, files, commands and environments.
 
 A process gets what its pod would get, and nothing of the user's own environment. What a machine
-has only once is translated: mount paths, host names (127.0.0.1), one free port for each world.
+has only once is translated: mount paths, host names (an address for each pod), one free port for
+each world.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import secrets as tokens
 import shutil
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jobs.entrypoint import CODE_FILE
+from colony.rehearsal.addresses import Directory
+from colony.rehearsal.expand import Manifest, Plan, PlannedPod
+from colony.rehearsal.podtext import Moves, expanded, values_of
+from jobs.entrypoint import CODE_FILE, CODE_MOUNT
+from jobs.errors import InputError, NotSupported, Problem
 
-__all__ = ["LocalPod", "Sandbox", "deadline_seconds", "find_jobset", "max_restarts", "pod_count"]
+__all__ = ["LocalPod", "Sandbox", "Step"]
 
-LOOPBACK = "127.0.0.1"
 SHIMS = Path(__file__).parent / "shims"
-CLOUD_TOOLS = ("aws", "gcloud", "azcopy")
+ALWAYS = {
+    "aws": "cloud-copy", "gcloud": "cloud-copy", "azcopy": "cloud-copy", "ssh": "ssh", "sshd": "ssh"
+}  # fmt: skip
+"""What every pod finds first on its PATH -> the stand-in of that name."""
+WHERE_MISSING = {"ray": "hub", "dask": "hub"}
+"""The same for what the machine does not have."""
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
-REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+ITSELF = re.compile(r"(?<![\d.])127\.0\.0\.1(?![\d.])")
+ADDRESS_ALONE = re.compile(r"127(\.\d+){3}:")
 
-Manifest = dict[str, Any]
+
+@dataclass(frozen=True)
+class Step:
+    """One container's process."""
+
+    command: list[str]
+    env: dict[str, str]
 
 
 @dataclass(frozen=True)
 class LocalPod:
-    """One pod, ready to be started in `cwd`. `name` is `<role>-<index>`."""
+    """One pod, ready to be started in `cwd`: its init containers one by one, then the main one."""
 
     name: str
-    command: list[str]
-    env: dict[str, str]
+    role: str
+    steps: list[Step]
     cwd: Path
     termination_log: Path
 
 
 class Sandbox:
-    """Lays out every pod of one job under a folder."""
+    """Lays out the pods of one job under a folder.
+
+    `archive` is the packed code, `secrets` the environment that comes from the job's Secret.
+    """
 
     def __init__(
         self,
+        plan: Plan,
         manifests: Sequence[Manifest],
+        directory: Directory,
         folder: Path,
         buckets: Path,
         archive: bytes | None,
         secrets: Mapping[str, str],
     ) -> None:
-        self._jobset = find_jobset(manifests)
         self._config_maps = {
-            each["metadata"]["name"]: each["data"]
+            each["metadata"]["name"]: each.get("data") or {}
             for each in manifests
             if each["kind"] == "ConfigMap"
-        }
+        } | plan.config_maps
+        self._directory = directory
         self._folder = folder
         self._buckets = buckets
         self._archive = archive
         self._secrets = dict(secrets)
-        self._hosts = _host_names(self._jobset)
-        self._ports: dict[str, int] = {}
+        self._token = tokens.token_hex(16)
+        for pod in plan.pods:
+            self._world_port(values_of(pod, pod.container), pod)
 
-    def pods(self) -> list[LocalPod]:
-        """A fresh layout: what an earlier attempt left is removed."""
+    def clear(self) -> None:
+        """What an earlier attempt left is removed."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        tools = self._cloud_tools()
-        return [
-            self._pod(role["name"], index, _template(role), tools)
-            for role in self._jobset["spec"]["replicatedJobs"]
-            for index in range(_size(role))
-        ]
+        tools = self._folder / "bin"
+        tools.mkdir(parents=True)
+        path = os.pathsep.join([str(Path(sys.executable).parent), *SYSTEM_PATH])
+        missing = {k: v for k, v in WHERE_MISSING.items() if not shutil.which(k, path=path)}
+        for name, shim in {**ALWAYS, **missing}.items():
+            shutil.copy(SHIMS / shim, tools / name)
+            (tools / name).chmod(0o755)
+        (self._folder / "python").mkdir()
+        shutil.copy(SHIMS / "sitecustomize.py", self._folder / "python")
 
-    def _pod(self, role: str, index: int, template: Manifest, tools: Path) -> LocalPod:
-        home = self._folder / f"{role}-{index}"
-        container = template["containers"][0]
-        mounts = self._mounts(home, container, template)
-        env = self._base_env(home, tools)
-        if container.get("envFrom"):
-            env |= self._secrets
-        env |= self._contract(container, index, mounts)
-        (home / "image").mkdir(parents=True, exist_ok=True)
+    def pod(self, pod: PlannedPod) -> LocalPod:
+        """A fresh layout of one pod. Raises InputError where only its image knows the command."""
+        home = self._folder / (pod.inside or pod.key)
+        moves = Moves(self._paths(home, pod))
+        if not pod.inside:
+            shutil.rmtree(home, ignore_errors=True)
+            (home / "image").mkdir(parents=True)
+            self._fill(home, pod, moves)
+        base = self._base_env(home)
+        containers = [
+            *(
+                c
+                for c in pod.spec.get("initContainers") or []
+                if c.get("restartPolicy") != "Always"
+            ),
+            pod.container,
+        ]
         return LocalPod(
-            name=f"{role}-{index}",
-            command=[_moved(word, mounts) for word in container["command"]],
-            env=env,
+            name=pod.key,
+            role=pod.role,
+            steps=[self._step(pod, container, base, moves) for container in containers],
             cwd=home / "image",
             termination_log=home / "termination-log",
         )
 
-    def _mounts(self, home: Path, container: Manifest, template: Manifest) -> dict[str, str]:
-        """Mount path -> local folder, filled; /dev/shm is the machine's own."""
-        volumes = {volume["name"]: volume for volume in template["volumes"]}
-        mounts: dict[str, str] = {}
-        for mount in container["volumeMounts"]:
-            volume = volumes[mount["name"]]
-            if volume.get("emptyDir", {}).get("medium") == "Memory":
-                continue
-            local = home / mount["mountPath"].lstrip("/")
-            local.mkdir(parents=True, exist_ok=True)
-            self._fill(local, volume)
-            mounts[mount["mountPath"]] = str(local)
-        return mounts
+    def address(self, pod: PlannedPod) -> str:
+        """Where a pod's ports are."""
+        return self._directory.own(pod)
 
-    def _fill(self, local: Path, volume: Manifest) -> None:
+    def _step(
+        self, pod: PlannedPod, container: Manifest, base: dict[str, str], moves: Moves
+    ) -> Step:
+        words = [*(container.get("command") or []), *(container.get("args") or [])]
+        if not container.get("command"):
+            hint = "rehearse without --exec, or give the container a command"
+            raise InputError(Problem(pod.key, "only its image knows what it would run", hint))
+        values = values_of(pod, container)
+        words = [expanded(word, values) for word in words]
+        own = self._directory.own(pod)
+        local = {name: self._local(value, moves) for name, value in values.items()}
+        env = {
+            **base,
+            "COLONY_POD_ADDRESS": own,
+            **(self._secrets if container.get("envFrom") else {}),
+            **{name: ITSELF.sub(own, value) for name, value in local.items()},
+        }
+        words = [self._local(word, moves) for word in words]
+        # A name that only has to resolve is there: it has an address.
+        words = [word for word in words if not ADDRESS_ALONE.fullmatch(word)]
+        return Step(words, {**env, **self._world(pod, values)})
+
+    def _world(self, pod: PlannedPod, values: dict[str, str]) -> dict[str, str]:
+        """What the entry point cannot find out here: there is no DNS."""
+        found = {"COLONY_HOST": self._directory.own(pod)} if "COLONY_HOST" in values else {}
+        if "COLONY_PODS" in values:
+            domain = values.get("COLONY_SUBDOMAIN", "")
+            hosts = self._directory.hosts_of(values["COLONY_PODS"], domain)
+            found["COLONY_NODE_IPS"] = " ".join(hosts)
+        port = self._world_port(values, pod)
+        return found | ({"MASTER_PORT": port, "PET_MASTER_PORT": port} if port else {})
+
+    def _world_port(self, values: Mapping[str, str], pod: PlannedPod) -> str:
+        if not values.get("MASTER_ADDR") or not values.get("MASTER_PORT"):
+            return ""
+        return self._directory.world_port(values["MASTER_ADDR"], values["MASTER_PORT"], pod)
+
+    def _local(self, text: str, moves: Moves) -> str:
+        return moves.moved(self._directory.localized(text))
+
+    def _paths(self, home: Path, pod: PlannedPod) -> dict[str, str]:
+        """Path in the pod -> path here; /dev/shm and other RAM disks are the machine's own."""
+        containers = [*(pod.spec.get("initContainers") or []), pod.container]
+        memory = {
+            volume["name"]
+            for volume in pod.spec.get("volumes") or []
+            if (volume.get("emptyDir") or {}).get("medium") == "Memory"
+        }
+        mounts = [
+            mount["mountPath"]
+            for container in containers
+            for mount in container.get("volumeMounts") or []
+            if mount["name"] not in memory
+        ]
+        return {
+            path: str(home / path.lstrip("/")) for path in [*mounts, *pod.files, *self._listed(pod)]
+        }
+
+    def _listed(self, pod: PlannedPod) -> list[str]:
+        """Files that the entry point will write where its framework looks for them."""
+        return [
+            line.partition("\t")[2]
+            for name in _config_map_names(pod)
+            for line in self._config_maps.get(name, {})
+            .get(f"{pod.role}.files.tsv", "")
+            .splitlines()
+        ]
+
+    def _fill(self, home: Path, pod: PlannedPod, moves: Moves) -> None:
+        volumes = {volume["name"]: volume for volume in pod.spec.get("volumes") or []}
+        for container in [*(pod.spec.get("initContainers") or []), pod.container]:
+            for mount in container.get("volumeMounts") or []:
+                local = Path(moves.moved(mount["mountPath"]))
+                if local.is_relative_to(home):
+                    self._fill_volume(local, volumes[mount["name"]], moves)
+        for path, text in pod.files.items():
+            local = Path(moves.moved(path))
+            local.parent.mkdir(parents=True, exist_ok=True)
+            local.write_text(self._local(text, moves), encoding="utf-8")
+
+    def _fill_volume(self, local: Path, volume: Manifest, moves: Moves) -> None:
+        if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            shared = self._folder.parent / "claims" / claim
+            shared.mkdir(parents=True, exist_ok=True)
+            local.parent.mkdir(parents=True, exist_ok=True)
+            if not local.exists():
+                local.symlink_to(shared)
+            return
+        local.mkdir(parents=True, exist_ok=True)
         if "configMap" in volume:
-            for name, text in self._config_maps[volume["configMap"]["name"]].items():
-                (local / name).write_text(text, encoding="utf-8")
-        elif "secret" in volume and self._archive is not None:
+            for name, text in self._config_map(volume["configMap"]).items():
+                (local / name).write_text(self._local(text, moves), encoding="utf-8")
+        elif "secret" in volume and local.as_posix().endswith(CODE_MOUNT) and self._archive:
             (local / CODE_FILE).write_bytes(self._archive)
 
-    def _base_env(self, home: Path, tools: Path) -> dict[str, str]:
+    def _config_map(self, source: Manifest) -> dict[str, str]:
+        name = source["name"]
+        if name not in self._config_maps and not source.get("optional"):
+            raise NotSupported(
+                Problem("volumes", f"the ConfigMap {name!r} is not of the job's own")
+            )
+        return self._config_maps.get(name, {})
+
+    def _base_env(self, home: Path) -> dict[str, str]:
         """pip installs into the sandbox, never into the environment that runs Colony."""
         packages = home / "packages"
+        tools = self._folder / "bin"
         path = [tools, packages / "bin", Path(sys.executable).parent, *SYSTEM_PATH]
         for folder in ("home", "tmp"):
             (home / folder).mkdir(parents=True, exist_ok=True)
@@ -124,106 +243,14 @@ class Sandbox:
             "TMPDIR": str(home / "tmp"),
             "LANG": "C.UTF-8",
             "PIP_TARGET": str(packages),
-            "PYTHONPATH": str(packages),
+            "PYTHONPATH": os.pathsep.join(map(str, (packages, self._folder / "python"))),
             "COLONY_BUCKETS": str(self._buckets),
             "COLONY_FILE_ROOT": str(self._buckets / "file"),
             "COLONY_TERMINATION_LOG": str(home / "termination-log"),
+            "COLONY_REHEARSAL_TOKEN": self._token,
         }
 
-    def _contract(self, container: Manifest, index: int, mounts: dict[str, str]) -> dict[str, str]:
-        env = _values(container["env"], index)
-        port = self._port(env["MASTER_ADDR"])
-        local = {
-            name: LOOPBACK if value in self._hosts else _moved(value, mounts)
-            for name, value in env.items()
-        }
-        nodes = sum(int(pods.rpartition(":")[2]) for pods in env["COLONY_PODS"].split())
-        return {
-            **local,
-            "MASTER_PORT": port,
-            "PET_MASTER_PORT": port,
-            "COLONY_NODE_IPS": " ".join([LOOPBACK] * nodes),
-        }
 
-    def _port(self, master: str) -> str:
-        """One port a world: worlds that share this machine must not meet."""
-        if master not in self._ports:
-            self._ports[master] = _free_port(taken=set(self._ports.values()))
-        return str(self._ports[master])
-
-    def _cloud_tools(self) -> Path:
-        folder = self._folder / "bin"
-        folder.mkdir(parents=True)
-        for name in CLOUD_TOOLS:
-            shutil.copy(SHIMS / "cloud-copy", folder / name)
-            (folder / name).chmod(0o755)
-        return folder
-
-
-def find_jobset(manifests: Sequence[Manifest]) -> Manifest:
-    """The one JobSet among the manifests of a job."""
-    return next(each for each in manifests if each["kind"] == "JobSet")
-
-
-def pod_count(jobset: Manifest) -> int:
-    """Pods of all roles."""
-    return sum(_size(role) for role in jobset["spec"]["replicatedJobs"])
-
-
-def deadline_seconds(jobset: Manifest) -> float:
-    """The shortest bound of any role."""
-    roles = jobset["spec"]["replicatedJobs"]
-    return float(min(role["template"]["spec"]["activeDeadlineSeconds"] for role in roles))
-
-
-def max_restarts(jobset: Manifest) -> int:
-    """How often the whole gang is started again after a failure."""
-    return int(jobset["spec"].get("failurePolicy", {}).get("maxRestarts", 0))
-
-
-def _size(role: Manifest) -> int:
-    return int(role["replicas"]) * int(role["template"]["spec"]["parallelism"])
-
-
-def _template(role: Manifest) -> Manifest:
-    template: Manifest = role["template"]["spec"]["template"]["spec"]
-    return template
-
-
-def _host_names(jobset: Manifest) -> set[str]:
-    name, domain = jobset["metadata"]["name"], jobset["spec"]["network"]["subdomain"]
-    return {
-        f"{name}-{role['name']}-0-{index}.{domain}"
-        for role in jobset["spec"]["replicatedJobs"]
-        for index in range(_size(role))
-    }
-
-
-def _values(entries: Sequence[Manifest], index: int) -> dict[str, str]:
-    """Expanded as the kubelet does it: `$(NAME)` of an earlier entry, `$$` for one `$`."""
-    values: dict[str, str] = {}
-    for entry in entries:
-        if "valueFrom" in entry:
-            values[entry["name"]] = str(index)
-            continue
-        values[entry["name"]] = REFERENCE.sub(
-            lambda match: "$" if match[1] is None else values.get(match[1], match[0]),
-            entry["value"],
-        )
-    return values
-
-
-def _moved(text: str, mounts: Mapping[str, str]) -> str:
-    for path, local in mounts.items():
-        if text == path or text.startswith(f"{path}/"):
-            return local + text[len(path) :]
-    return text
-
-
-def _free_port(taken: set[int]) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
-            return port
+def _config_map_names(pod: PlannedPod) -> list[str]:
+    volumes = pod.spec.get("volumes") or []
+    return [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]

@@ -51,6 +51,8 @@ class Provider(ResourceProviderServicer):
         return Empty()
 
     def Cancel(self, request: Any, context: Any) -> Empty:
+        if config := self._configs.get(context.peer()):
+            config.stopped.set()
         return Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:

@@ -94,7 +94,24 @@ def _simulation(folder: Path, settings: dict[str, Any]) -> Simulation:
         parse_faults(json.loads((folder / "faults.json").read_text())),
         pause=(lambda seconds: time.sleep(seconds * factor)) if factor else (lambda seconds: None),
         kill=lambda: _kill_run(folder),
+        **_clusters(settings),
     )
+
+
+def _clusters(settings: dict[str, Any]) -> dict[str, Any]:
+    """Where a real API server stands behind the clusters, their objects are there."""
+    from colony.rehearsal.realcluster import RealCluster
+
+    real = RealCluster.stored(settings.get("kubernetes"))
+    if real is None:
+        return {}
+    from colony.kubeapi import KubeApi
+    from colony.rehearsal.realserver import RealServer
+
+    api = KubeApi(real.kubeconfig())
+    return {
+        "clusters": lambda cloud, package, lock: RealServer(cloud, package, api, real.mark, lock)
+    }
 
 
 def _listen(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from colony.rehearsal import schema
@@ -44,10 +46,15 @@ class _Attempt:
         return next((fault for fault in self.faults if fault.error), None)
 
 
-class Simulation:
-    """Operations on a world. Thread-safe; one is applied at a time.
+Clusters = Callable[[Cloud, Package, "threading.RLock"], Kubernetes]
 
-    `pause` really waits (for tests of the computed timeline), `kill` ends the run's process.
+
+class Simulation:
+    """Operations on a world. Thread-safe; one is applied at a time, but those on objects of a
+    real API server go on side by side and take the time that they really take.
+
+    `pause` really waits (for tests of the computed timeline), `kill` ends the run's process,
+    `clusters` makes the rules of the clusters: where their objects are.
     """
 
     def __init__(
@@ -59,12 +66,13 @@ class Simulation:
         faults: Faults,
         pause: Callable[[float], None] = lambda seconds: None,
         kill: Callable[[], None] = lambda: None,
+        clusters: Clusters = lambda cloud, package, lock: Kubernetes(cloud, package),
     ) -> None:
         self.store, self.packages, self.seed, self.faults = store, packages, seed, faults
-        self.cloud = Cloud(store.world, packages, seed, key)
-        self.kubernetes = Kubernetes(self.cloud, packages["kubernetes"])
-        self._key, self._pause, self._kill = key, pause, kill
         self.lock = threading.RLock()
+        self.cloud = Cloud(store.world, packages, seed, key)
+        self.kubernetes = clusters(self.cloud, packages["kubernetes"], self.lock)
+        self._key, self._pause, self._kill = key, pause, kill
 
     def check(self, call: Call) -> tuple[dict[str, Any], list[schema.Failure]]:
         """The inputs with their defaults, and what is wrong with them."""
@@ -108,7 +116,9 @@ class Simulation:
             self._commit(call, attempt, Result(call.id), "killed before it took effect")
             self._kill()
             raise Refusal("Killed", "the run was killed before this took effect")
-        with self.lock:
+        if not attempt.error:
+            self._vacate(call)
+        with nullcontext() if self._outside(call) else self.lock:
             result = self._tried(call, attempt)
         if attempt.kill(Kill.AFTER):
             self._kill()
@@ -120,7 +130,7 @@ class Simulation:
         if attempt.error:
             self._commit(call, attempt, Result(call.id), attempt.error.error or "")
             raise self._fault(call, attempt.error)
-        with self.lock:
+        with nullcontext() if self._outside(call) else self.lock:
             if self._on_cluster(call):
                 obj = self.kubernetes.read(call)
                 if obj is None:
@@ -143,11 +153,37 @@ class Simulation:
                 self.store.commit(entry)
             return changes
 
+    def vacate(self, id: str, type: str | None = None) -> None:
+        """Before the control deletes a thing: what the world has put into it, if a cluster."""
+        with self.lock:
+            things = [t for t in self.cloud.all() if t.id == id and type in (None, t.type)]
+        for thing in things:
+            if thing.cluster:
+                self.kubernetes.vacate(thing.cluster, threading.Event())
+
+    def _vacate(self, call: Call) -> None:
+        """A real API server forgets a cluster's objects only when it is asked to."""
+        if call.op != "delete" or self._on_cluster(call):
+            return
+        with self.lock:
+            thing = self.cloud.read(call)
+            try:
+                blocked = thing is None or not thing.cluster or not self.cloud.removal(thing)
+            except Refusal:
+                blocked = True
+        if thing and thing.cluster and not blocked:
+            self.kubernetes.vacate(thing.cluster, call.config.stopped)
+
     def _tried(self, call: Call, attempt: _Attempt) -> Result:
+        began = time.monotonic()
         try:
             if attempt.error:
                 raise self._failed(call, attempt.error)
-            result = self._run(call)
+            try:
+                result = self._run(call)
+            finally:
+                if self._outside(call):
+                    attempt = replace(attempt, usual=round(time.monotonic() - began, 3))
             result.changes += self._kubectl(call, attempt)
             self._refuse_late(call, attempt, result)
         except Refusal as refused:
@@ -251,6 +287,9 @@ class Simulation:
         if name == call.package.tags_input or name not in call.olds:
             return []
         return differences({name: call.olds[name]}, {name: call.tags}, [])
+
+    def _outside(self, call: Call) -> bool:
+        return self._on_cluster(call) and self.kubernetes.outside(call)
 
     def _on_cluster(self, call: Call) -> bool:
         return call.package.package == "kubernetes"

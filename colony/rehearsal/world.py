@@ -19,6 +19,7 @@ from typing import Any
 
 from colony.rehearsal.ledger import LEDGER, append_lines, left
 from colony.rehearsal.link import Link, Refused
+from colony.rehearsal.realcluster import RealCluster
 from colony.rehearsal.state import EPOCH
 from jobs.errors import InputError
 
@@ -47,6 +48,7 @@ class World:
         checkpoints: bool | None = None,
         idle_seconds: float = 120,
         catalog: Path | None = None,
+        kubernetes: RealCluster | None = None,
     ) -> World:
         """Makes a new world.
 
@@ -54,6 +56,7 @@ class World:
         `real_time`: each operation really takes this share of its seconds.
         `checkpoints`: the engine writes its state at every step; default: where a fault kills.
         `catalog`: a folder with the prices of this world's market; default: the starter catalogue.
+        `kubernetes`: a real API server for the objects of every cluster of this world.
         Raises InputError for bad faults, or a folder that holds a world.
         """
         folder = Path(dir).absolute()
@@ -70,6 +73,7 @@ class World:
             "checkpoints": checked.kills if checkpoints is None else checkpoints,
             "parallel": 1 if checked.kills else 64,
             "catalog": str(catalog.absolute()) if catalog else None,
+            "kubernetes": kubernetes.to_dict() if kubernetes else None,
         }  # fmt: skip
         (folder / "world.json").write_text(json.dumps(settings))
         return cls(folder)
@@ -95,6 +99,11 @@ class World:
     def parallel(self) -> int:
         """How many operations at once: one where a fault kills, so that it finds the same."""
         return int(self._settings["parallel"])
+
+    @property
+    def kubernetes(self) -> RealCluster | None:
+        """The real API server behind its clusters."""
+        return RealCluster.stored(self._settings.get("kubernetes"))
 
     @property
     def project_dir(self) -> Path:

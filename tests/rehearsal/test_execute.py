@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 from colony.archive import pack
 from colony.rehearsal import watchdog
 from colony.rehearsal.execute import ExecOutcome, Execution, execute
-from jobs.backends.jobset import JobContext, render
+from jobs.backends import render
+from jobs.context import JobContext
 from jobs.errors import InputError
 from jobs.spec import Job, Output, Policy, Role
 
@@ -61,17 +63,49 @@ def job(run="true", **changes):
     return Job(name="demo", run=run, **changes)
 
 
-def test_every_pod_gets_its_rank_and_the_local_rendezvous(run, tmp_path):
+def test_every_pod_gets_its_rank_and_an_address_of_its_own(run, tmp_path):
     result = run(
         job('echo "$RANK/$WORLD_SIZE $MASTER_ADDR" $SKYPILOT_NODE_IPS', processes_per_node=2)
     )
     assert result.outcome is ExecOutcome.SUCCEEDED
     assert result.exit_codes == {"worker-0": 0, "worker-1": 0}
-    assert sorted(run.lines) == [
-        "[worker-0] 0/4 127.0.0.1 127.0.0.1 127.0.0.1",
-        "[worker-1] 2/4 127.0.0.1 127.0.0.1 127.0.0.1",
-    ]
-    assert (tmp_path / "logs" / "worker-1.log").read_text() == "2/4 127.0.0.1 127.0.0.1 127.0.0.1\n"
+    first, second = (line.split() for line in sorted(run.lines))
+    assert (first[:2], second[:2]) == (["[worker-0]", "0/4"], ["[worker-1]", "2/4"])
+    assert first[2:] == second[2:]
+    master, *nodes = first[2:]
+    assert master == nodes[0] != nodes[1]
+    assert all(re.fullmatch(r"127\.\d+\.\d+\.\d+", node) for node in nodes)
+    assert (tmp_path / "logs" / "worker-1.log").read_text() == f"2/4 {' '.join(second[2:])}\n"
+
+
+def test_pods_that_listen_on_one_port_do_not_meet(run):
+    serve = (
+        "import os, socket; ips = os.environ['SKYPILOT_NODE_IPS'].split();"
+        "server = socket.create_server((ips[int(os.environ['NODE_RANK'])], 2222));"
+        "print('listens')"
+    )
+    assert run(job(f'python -c "{serve}"; sleep 0.5')).outcome is ExecOutcome.SUCCEEDED
+    assert sorted(run.lines) == ["[worker-0] listens", "[worker-1] listens"]
+
+
+@pytest.mark.parametrize("where", ["", "0.0.0.0", "localhost", "127.0.0.1"])
+def test_to_listen_everywhere_is_to_listen_at_ones_own_address(run, where):
+    serve = (
+        "import os, socket, time;"
+        f"server = socket.create_server(('{where}', 2223)); time.sleep(0.3);"
+        "link = socket.create_connection(('localhost', 2223));"
+        "print(server.getsockname()[0] == os.environ['COLONY_POD_ADDRESS'])"
+    )
+    assert run(job(f'python -c "{serve}"; sleep 0.3')).outcome is ExecOutcome.SUCCEEDED
+    assert sorted(run.lines) == ["[worker-0] True", "[worker-1] True"]
+
+
+def test_without_more_addresses_than_one_all_pods_share_it(run, monkeypatch):
+    monkeypatch.setattr(
+        "colony.rehearsal.addresses._block", lambda count: ["10.254.254.254"] * count
+    )
+    run(job("echo $MASTER_ADDR $SKYPILOT_NODE_IPS", nodes=2))
+    assert run.lines[0].split()[1:] == ["127.0.0.1"] * 3
 
 
 def test_pods_of_one_world_meet_at_one_port_and_other_worlds_at_another(run):

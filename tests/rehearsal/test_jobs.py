@@ -1,0 +1,108 @@
+"""The jobs of a simulated world move by the world's time, whatever they became."""
+
+import pytest
+
+from colony.rehearsal.expand import kind_of
+from colony.rehearsal.jobs import ADMISSION, PULL, SimulatedJob, workloads_of
+from colony.rehearsal.objects import is_kind
+from jobs.backends import render
+from jobs.context import JobContext
+from jobs.spec import Job
+from jobs.state import observe
+
+CONTEXT = JobContext(colony="spring", cluster="main", cloud="aws", region="us-east-1")
+BACKENDS = ("jobset", "job", "volcano", "trainjob", "mpijob", "rayjob")
+FRAMEWORKS = {"mpijob": "mpi", "rayjob": "ray"}
+RUNS = 600
+
+
+class Cluster:
+    """What a world answers about one cluster, without its server."""
+
+    def __init__(self, manifests):
+        self.all = [dict(each) for each in manifests]
+
+    def objects(self, cluster, kind, namespace=None):
+        return [each for each in self.all if is_kind(each, kind)]
+
+    def put_object(self, cluster, thing):
+        self.delete_object(cluster, thing["kind"], None, thing["metadata"]["name"])
+        self.all.append(thing)
+
+    def delete_object(self, cluster, kind, namespace, name):
+        self.all = [e for e in self.all if not (is_kind(e, kind) and e["metadata"]["name"] == name)]
+
+    def patch_status(self, cluster, kind, namespace, name, status):
+        (found,) = [e for e in self.objects(cluster, kind) if e["metadata"]["name"] == name]
+        found["status"] = status
+
+
+def job_of(backend, framework="pytorch", **more):
+    framework = FRAMEWORKS.get(backend, framework)
+    fixed = {"name": "demo", "run": "true", "nodes": 2, "expected_run_time": RUNS}
+    return Job(**fixed, framework=framework, backend=backend, **more)
+
+
+def simulated(job):
+    world = Cluster(render(job, CONTEXT))
+    return world, SimulatedJob(world, "main", "demo", "default", born=1000.0)
+
+
+def phase(world, job):
+    return observe(world.all, job).phase.value
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_job_is_pulled_runs_and_ends_in_its_modelled_time(backend):
+    job = job_of(backend)
+    world, simulation = simulated(job)
+    seen = []
+    for at in (1000, 1000 + PULL - 1, 1000 + PULL, 1000 + PULL + RUNS - 1, 1000 + PULL + RUNS):
+        simulation.tick(at)
+        seen.append(phase(world, job))
+    assert seen == ["pending", "pending", "running", "running", "succeeded"]
+    assert [kind_of(each) for each in world.all if kind_of(each)].count("JobSet") <= 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_job_in_a_queue_is_admitted_first(backend):
+    job = job_of(backend, queue="q")
+    world, simulation = simulated(job)
+    simulation.tick(1000 + PULL)
+    assert phase(world, job) == "pending"
+    simulation.tick(1000 + PULL + ADMISSION)
+    assert phase(world, job) == "running"
+
+
+@pytest.mark.parametrize("backend", ["jobset", "job", "trainjob", "mpijob", "rayjob"])
+def test_a_job_that_is_suspended_by_hand_waits_until_it_is_resumed(backend):
+    job = job_of(backend, suspend=True)
+    world, simulation = simulated(job)
+    simulation.tick(9000.0)
+    assert phase(world, job) == "pending" and simulation.next_change() == float("inf")
+    for workload in workloads_of(world, "main", "default", "demo"):
+        place = workload["spec"]["runPolicy"] if backend == "mpijob" else workload["spec"]
+        place["suspend"] = False
+    simulation.tick(9000.0 + PULL - 1)
+    assert phase(world, job) == "pending"
+    simulation.tick(9000.0 + PULL)
+    assert phase(world, job) == "running"
+
+
+def test_an_elastic_jobs_pods_are_there_while_it_runs():
+    job = job_of("jobset", framework="horovod", elastic={"max": 4})
+    world, simulation = simulated(job)
+    simulation.tick(1000 + PULL)
+    assert phase(world, job) == "running"
+    assert len(world.objects("main", "Pod")) == 3
+    simulation.tick(1000 + PULL + RUNS)
+    assert phase(world, job) == "succeeded"
+    assert world.objects("main", "Pod") == []
+
+
+def test_what_trainer_made_goes_with_the_run():
+    world, simulation = simulated(job_of("trainjob"))
+    simulation.tick(1000 + PULL)
+    assert len(world.objects("main", "JobSet.jobset.x-k8s.io")) == 1
+    simulation.stop()
+    assert world.objects("main", "JobSet.jobset.x-k8s.io") == []
