@@ -22,7 +22,7 @@ from jobs.gate.quota import Quota, quota_of
 from jobs.gate.verdict import Answer, Verdict, judge
 from jobs.spec import Job
 
-__all__ = ["POLL", "Line", "Reading", "admit", "read", "verdict_of"]
+__all__ = ["POLL", "Line", "Reading", "admit", "admit_job", "read", "verdict_of"]
 
 POLL = 30.0
 """Seconds between two looks at a busy cluster."""
@@ -98,13 +98,14 @@ def admit(
         cluster = placement.jobs.get(job.name, "")
         if cluster in existing:
             line = line_of(cluster, job) if line_of and not job.queue else None
-            _admit(job, spec, cluster, access_of(cluster), clock, tell, line, patience)
+            admit_job(job, spec, cluster, access_of(cluster), clock, tell, line, patience)
 
 
-def _admit(
+def admit_job(
     job: Job, spec: ColonySpec, cluster: str, access: Objects, clock: Clock,
-    tell: Callable[[str], None], line: Line | None, patience: float,
+    tell: Callable[[str], None], line: Line | None = None, patience: float = PATIENCE,
 ) -> None:  # fmt: skip
+    """The same for one job on one cluster."""
     deadline, said = clock.now() + patience, ""
     try:
         while reason := _reason(job, spec, cluster, access, clock, line):

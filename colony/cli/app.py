@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 prices = typer.Typer(help="The price catalogue.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(prices, name="prices")
+scale = typer.Typer(help="Workers of an elastic job.", rich_markup_mode=None)
+app.add_typer(scale, name="scale")
 
 
 class Format(str, Enum):
@@ -47,6 +49,16 @@ WorldDir = Annotated[
     Path | None,
     typer.Option("--world", envvar="COLONY_WORLD", help="Work on this simulated world."),
 ]
+On = Annotated[
+    str | None, typer.Option("--on", help="A colony that is there already: its jobs join it.")
+]
+Kubernetes = Annotated[
+    Path | None,
+    typer.Option("--kubernetes", help="A test cluster's kubeconfig: objects really go there."),
+]
+Context = Annotated[
+    str | None, typer.Option("--context", help="Of that kubeconfig; default its current one.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 LocalState = Annotated[
     bool, typer.Option("--local-state", help="Accept that only this machine can end the colony.")
@@ -55,6 +67,14 @@ Ranking = Annotated[By, typer.Option("--by", help="What to rank offers by.")]
 Without = Annotated[
     list[str] | None,
     typer.Option("--without", hidden=True, help="drain, sweep or lease: shows what each is for."),
+]
+
+JobName = Annotated[str, typer.Argument(metavar="NAME/JOB", help="A colony's elastic job.")]
+ScaleTimeout = Annotated[
+    str | None, typer.Option("--timeout", help="60s, 5m, …; default: the job's own.")
+]
+ScaleScript = Annotated[
+    Path | None, typer.Option("--script", help="Run where the launcher runs, with the workers.")
 ]
 
 
@@ -112,6 +132,11 @@ def rehearse(
     output: AsFormat = Format.TEXT,
     report: Annotated[Path | None, typer.Option(help="Keep the world in this folder.")] = None,
     world: WorldDir = None,
+    kubernetes: Kubernetes = None,
+    context: Context = None,
+    anywhere: Annotated[
+        bool, typer.Option("--anywhere", help="Take a cluster that is not on this machine.")
+    ] = False,
     without: Without = None,
 ) -> None:
     """Live a colony's whole life in a simulated world: $0, offline, the real engine."""
@@ -119,7 +144,8 @@ def rehearse(
 
     request = commands.Request(
         files, env or [], catalog, output.value, world=world or report, yes=True,
-        without=without or [], simulated=True,
+        without=without or [], simulated=True, kubernetes=kubernetes, context=context,
+        anywhere=anywhere,
     )  # fmt: skip
     raise typer.Exit(commands.rehearse(request, seed, faults, execute))
 
@@ -135,6 +161,7 @@ def run(
         bool, typer.Option("--exec", help="In a world: really run each rank, here.")
     ] = False,
     output: AsFormat = Format.TEXT,
+    on: On = None,
     world: WorldDir = None,
     without: Without = None,
 ) -> None:
@@ -143,7 +170,7 @@ def run(
 
     request = commands.Request(
         [file], env or [], catalog, output.value, world=world, yes=yes,
-        local_state=local_state, without=without or [],
+        local_state=local_state, without=without or [], on=on,
     )  # fmt: skip
     raise typer.Exit(commands.run(request, execute))
 
@@ -156,14 +183,16 @@ def up(
     yes: Yes = False,
     local_state: LocalState = False,
     output: AsFormat = Format.TEXT,
+    on: On = None,
     world: WorldDir = None,
 ) -> None:
     """Bring a colony up, or up to date, and leave it; `colony reap` ends it by its lease."""
     from colony.cli import life as commands
 
     request = commands.Request(
-        [file], env or [], catalog, output.value, world=world, yes=yes, local_state=local_state
-    )
+        [file], env or [], catalog, output.value, world=world, yes=yes,
+        local_state=local_state, on=on,
+    )  # fmt: skip
     raise typer.Exit(commands.up(request))
 
 
@@ -265,6 +294,61 @@ def sweep(
     from colony.cli import colonies as commands
 
     raise typer.Exit(commands.sweep(name, expired, world, yes, output.value))
+
+
+@scale.callback(invoke_without_command=True)
+def scale_files(
+    context: typer.Context,
+    files: Annotated[
+        list[Path] | None, typer.Option("--file", "-f", help="ScaleIn and ScaleOut documents.")
+    ] = None,
+    on: Annotated[str | None, typer.Option(help="The job's colony.")] = None,
+    world: WorldDir = None,
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Let an elastic job grow or shrink while it runs, and wait until it has."""
+    if context.invoked_subcommand:
+        return
+    if not files:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+    from colony.cli import scale as commands
+
+    raise typer.Exit(commands.scale_by_files(files, on, world, output.value))
+
+
+@scale.command("out")
+def scale_out(
+    target: JobName,
+    count: Annotated[int | None, typer.Option(help="So many workers more.")] = None,
+    names: Annotated[str | None, typer.Option(help="These new workers: a,b")] = None,
+    timeout: ScaleTimeout = None,
+    script: ScaleScript = None,
+    world: WorldDir = None,
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Add workers; all of them run before the job hears of one, or none is left."""
+    from colony.cli import scale as commands
+
+    wish = commands.Wish("out", target, count, names, timeout, script)
+    raise typer.Exit(commands.scale_by_words(wish, world, output.value))
+
+
+@scale.command("in")
+def scale_in(
+    target: JobName,
+    count: Annotated[int | None, typer.Option(help="The newest so many.")] = None,
+    names: Annotated[str | None, typer.Option(help="These workers: a,b")] = None,
+    timeout: ScaleTimeout = None,
+    script: ScaleScript = None,
+    world: WorldDir = None,
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Take workers away, when the job has let go of them."""
+    from colony.cli import scale as commands
+
+    wish = commands.Wish("in", target, count, names, timeout, script)
+    raise typer.Exit(commands.scale_by_words(wish, world, output.value))
 
 
 @app.command()

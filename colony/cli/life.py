@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from colony.lifecycle.ground import Ground
     from colony.lifecycle.prepare import Plan
     from colony.lifecycle.real import Real
+    from colony.lifecycle.simulated import Simulated
     from colony.lifecycle.teardown import Safeties
+    from colony.rehearsal.realcluster import RealCluster
+    from colony.rehearsal.world import World
+    from components.spec import ColonySpec
 
 __all__ = ["Request", "preview", "rehearse", "run", "up"]
 
@@ -40,6 +44,13 @@ class Request:
     local_state: bool = False
     without: list[str] = field(default_factory=list)
     simulated: bool = False
+    kubernetes: Path | None = None
+    """A kubeconfig: a new world's objects go to that real API server."""
+    context: str | None = None
+    on: str | None = None
+    """A colony that is there already: the file's jobs join it."""
+    anywhere: bool = False
+    """Take an API server that is not on this machine."""
 
     @property
     def json(self) -> bool:
@@ -51,31 +62,28 @@ def rehearse(request: Request, seed: int, faults: Path | None, execute: bool) ->
     from colony.rehearsal.world import World
 
     safeties = _safeties(request.without)
-    plan = _planned(request)
+    real = _real_cluster(request)
+    plan = _planned(request, real)
     if plan is None:
         return NoOffer.exit_code
-    if request.world:
-        return _in_world(
-            World.create(request.world, seed, faults, catalog=request.catalog),
-            plan,
-            request,
-            execute,
-            safeties,
-        )
     with tempfile.TemporaryDirectory(prefix="colony-rehearsal-") as folder:
-        world = World.create(Path(folder, "world"), seed, faults, catalog=request.catalog)
+        place = request.world or Path(folder, "world")
+        world = World.create(place, seed, faults, catalog=request.catalog, kubernetes=real)
         return _in_world(world, plan, request, execute, safeties)
 
 
 def run(request: Request, execute: bool) -> int:
     from colony.rehearsal.world import World
 
+    if request.on:
+        return _join(request, execute, attached=True)
     safeties = _safeties(request.without)
-    plan = _planned(request)
+    world = World.open(request.world) if request.world else None
+    plan = _planned(request, world.kubernetes if world else None)
     if plan is None:
         return NoOffer.exit_code
-    if request.world:
-        return _in_world(World.open(request.world), plan, request, execute, safeties)
+    if world:
+        return _in_world(world, plan, request, execute, safeties)
     if execute:
         raise InputError(Problem("--exec", "runs ranks here, which only a world does", "--world"))
     return _lived(_real(plan, request), plan, request, safeties)
@@ -84,11 +92,15 @@ def run(request: Request, execute: bool) -> int:
 def up(request: Request) -> int:
     from colony.lifecycle.prepare import prepare_again
     from colony.lifecycle.run import raise_colony
+    from colony.rehearsal.world import World
 
-    plan = _planned(request)
+    if request.on:
+        return _join(request, execute=False, attached=False)
+    world = World.open(request.world) if request.world else None
+    plan = _planned(request, world.kubernetes if world else None)
     if plan is None:
         return NoOffer.exit_code
-    with _opened(plan, request) as ground:
+    with _opened(plan, request, world) as ground:
         tell = show.teller(None, stderr=request.json)
         plan = prepare_again(ground, plan)
         since = ground.now()
@@ -125,7 +137,34 @@ def preview(request: Request) -> int:
     return 0
 
 
-def _planned(request: Request) -> Plan | None:
+def _join(request: Request, execute: bool, attached: bool) -> int:
+    """The file's jobs on a colony that is there already."""
+    from colony.lifecycle.joining import join
+    from colony.lifecycle.real import Real
+    from colony.lifecycle.simulated import Simulated
+    from colony.rehearsal.world import World
+
+    assert request.on is not None
+    loaded = load_colony(request.files, parse_envs(request.envs))
+    show.warn(loaded.warnings)
+    if loaded.spec.clusters:
+        raise InputError(Problem("clusters", f"are those of {request.on}", "leave out the Colony"))
+    tell = show.teller(None, stderr=request.json)
+    where = World.open(request.world) if request.world else None
+    with Simulated(where, execute=execute) if where else Real.open() as ground:
+        jobs, folders = loaded.spec.jobs, loaded.folders
+        watched = join(ground, request.on, jobs, folders, tell, attached=attached)
+    if watched is None:
+        tell(f"joined {request.on}; `colony jobs {request.on}` shows how far they are")
+        return 0
+    if request.json:
+        show.as_json({"outcome": watched.outcome, "jobs": watched.outcomes})
+    else:
+        tell(f"outcome: {watched.outcome}" + (f" ({watched.reason})" if watched.reason else ""))
+    return {"succeeded": 0, "cancelled": Cancelled.exit_code}.get(watched.outcome, 1)
+
+
+def _planned(request: Request, real: RealCluster | None = None) -> Plan | None:
     """Validates and places; the money is shown before anything else happens.
 
     None when nothing matches, after saying so.
@@ -137,7 +176,7 @@ def _planned(request: Request) -> Plan | None:
     loaded = load_colony(request.files, parse_envs(request.envs))
     catalog = Catalog.load(request.catalog)
     show.warn([*loaded.warnings, *catalog.warnings])
-    spec, notes = with_contexts(loaded.spec)
+    spec, notes = with_contexts(_on(loaded.spec, real))
     for note in notes:
         show.console(stderr=request.json).print(note, markup=False)
     try:
@@ -155,14 +194,44 @@ def _planned(request: Request) -> Plan | None:
     return Plan(spec, placement, loaded.folders, _owner(request), end, kubeconfigs)
 
 
-def _in_world(world: Any, plan: Plan, request: Request, execute: bool, safeties: Safeties) -> int:
+def _on(spec: ColonySpec, real: RealCluster | None) -> ColonySpec:
+    """In a world with a real API server an existing cluster without a context is that one."""
+    from components.spec import Cloud
+
+    if real is None:
+        return spec
+    clusters = [
+        each.model_copy(update={"context": real.context})
+        if each.cloud is Cloud.EXISTING and not (each.context or each.kubeconfig)
+        else each
+        for each in spec.clusters
+    ]
+    return spec.model_copy(update={"clusters": clusters})
+
+
+def _real_cluster(request: Request) -> RealCluster | None:
+    from colony.rehearsal.realcluster import RealCluster
+
+    if request.kubernetes is None:
+        return None
+    return RealCluster.of(request.kubernetes, request.context, request.anywhere)
+
+
+def _in_world(world: World, plan: Plan, request: Request, execute: bool, safeties: Safeties) -> int:
+    with _ground_in(world, plan, request, execute) as ground:
+        return _lived(ground, plan, request, safeties)
+
+
+def _ground_in(world: World, plan: Plan, request: Request, execute: bool = False) -> Simulated:
     from colony.lifecycle.simulated import Simulated
 
+    if execute and world.kubernetes:
+        message = "runs the ranks here, but in this world a real cluster runs them"
+        raise InputError(Problem("--exec", message, "leave it out, or use a world without one"))
     for cluster in plan.placement.clusters:
         if cluster.cloud == "existing":
             world.add_cluster(f"existing/{cluster.context}")
-    with Simulated(world, execute=execute, echo=_echo(request)) as ground:
-        return _lived(ground, plan, request, safeties)
+    return Simulated(world, execute=execute, echo=_echo(request))
 
 
 def _lived(ground: Ground, plan: Plan, request: Request, safeties: Safeties) -> int:
@@ -170,7 +239,13 @@ def _lived(ground: Ground, plan: Plan, request: Request, safeties: Safeties) -> 
 
     since = ground.now()
     tell = show.teller(lambda: ground.now() - since, stderr=request.json)
-    receipt = live(ground, plan, tell, safeties=safeties)
+    try:
+        receipt = live(ground, plan, tell, safeties=safeties)
+    except NoOffer as error:
+        if not request.json:
+            raise
+        show.as_json(_unplaceable(plan.spec.name, error))
+        return NoOffer.exit_code
     if request.json:
         show.as_json(receipt.to_dict())
     else:
@@ -178,13 +253,8 @@ def _lived(ground: Ground, plan: Plan, request: Request, safeties: Safeties) -> 
     return receipt.exit_code
 
 
-def _opened(plan: Plan, request: Request) -> Any:
-    from colony.lifecycle.simulated import Simulated
-    from colony.rehearsal.world import World
-
-    if request.world:
-        return Simulated(World.open(request.world))
-    return _real(plan, request)
+def _opened(plan: Plan, request: Request, world: World | None) -> Simulated | Real:
+    return _ground_in(world, plan, request) if world else _real(plan, request)
 
 
 def _real(plan: Plan, request: Request) -> Real:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colony.archive import pack
 from colony.records import Records
 from components.lease import Lease
+from jobs.spec import Job
 
 if TYPE_CHECKING:
     from colony.lifecycle.prepare import Plan
@@ -17,9 +19,13 @@ __all__ = ["stack_config"]
 
 
 def stack_config(
-    records: Records, plan: Plan, lease: Lease
+    records: Records, plan: Plan, lease: Lease, jobs: Sequence[Job] | None = None
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Config keys of `interfaces.md` as (plain, secret) JSON texts."""
+    """Config keys of `interfaces.md` as (plain, secret) JSON texts.
+
+    `jobs`: those whose code and secrets are in it; all of the plan's unless given.
+    """
+    jobs = plan.spec.jobs if jobs is None else jobs
     spec = plan.spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     for job in spec.get("jobs", []):
         if "secrets" in job:
@@ -33,20 +39,20 @@ def stack_config(
         },
         "colony:lease": lease.model_dump(mode="json", exclude_none=True),
     }
-    code = _code(records, plan)
+    code = _code(records, plan, jobs)
     if code:
         plain["colony:code"] = code
-    secrets = {job.name: dict(job.secrets) for job in plan.spec.jobs if job.secrets}
+    secrets = {job.name: dict(job.secrets) for job in jobs if job.secrets}
     hidden = {"colony:secrets": json.dumps(secrets)} if secrets else {}
     if plan.kubeconfigs:
         hidden["colony:kubeconfigs"] = json.dumps(plan.kubeconfigs)
     return {key: json.dumps(value, sort_keys=True) for key, value in plain.items()}, hidden
 
 
-def _code(records: Records, plan: Plan) -> dict[str, dict[str, str]]:
+def _code(records: Records, plan: Plan, jobs: Sequence[Job]) -> dict[str, dict[str, str]]:
     """Packs every job's workdir beside the state; the config holds path and content hash."""
     code = {}
-    for job in plan.spec.jobs:
+    for job in jobs:
         if job.workdir is None:
             continue
         archive = pack(Path(plan.folders.get(job.name, Path()), job.workdir))

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from colony.lifecycle.ground import ClusterAccess, Ground, LiveCluster, Tell
+from colony.lifecycle.kinds import WORKLOADS
 from jobs.errors import ColonyError
 
 __all__ = ["DEADLINE", "drain", "drain_cluster"]
 
 DEADLINE = 600.0
 POLL = 5.0
-KINDS = ("JobSet", "Service", "Ingress", "PersistentVolumeClaim")
+KINDS = (*WORKLOADS.values(), "Service", "Ingress", "PersistentVolumeClaim")
 
 
 def drain(ground: Ground, clusters: list[LiveCluster], tell: Tell) -> list[str]:
@@ -39,16 +40,24 @@ def drain_cluster(ground: Ground, access: ClusterAccess, name: str, tell: Tell) 
         for thing in _cloud_backed(access, kind):
             metadata = thing["metadata"]
             namespace = metadata.get("namespace", "default")
-            tell(f"draining {kind} {namespace}/{metadata['name']} of {name}")
+            tell(f"draining {_short(kind)} {namespace}/{metadata['name']} of {name}")
             access.delete(kind, namespace, metadata["name"])
         while _cloud_backed(access, kind):
             if ground.now() > deadline:
-                raise ColonyError(f"{kind}s of {name} are still there after {DEADLINE:.0f} s")
+                raise ColonyError(
+                    f"{_short(kind)}s of {name} are still there after {DEADLINE:.0f} s"
+                )
             ground.wait(POLL)
 
 
 def _cloud_backed(access: ClusterAccess, kind: str) -> list[dict[str, Any]]:
-    things = access.objects(kind)
+    things = access.removable(kind)
+    if kind.startswith("Job."):  # what a controller made goes with its own owner
+        things = [thing for thing in things if not thing["metadata"].get("ownerReferences")]
     if kind == "Service":
         return [thing for thing in things if thing["spec"].get("type") == "LoadBalancer"]
     return things
+
+
+def _short(kind: str) -> str:
+    return kind.partition(".")[0]

@@ -69,12 +69,15 @@ class ClusterAccess(Protocol):
     """The Kubernetes API, as far as watching and draining need it."""
 
     def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
-        """Objects of a kind, in one namespace or all."""
+        """Objects of a kind (`Kind` or `Kind.group`), in one namespace or all."""
+
+    def removable(self, kind: str) -> list[dict[str, Any]]:
+        """Those objects of a kind, in all namespaces, that a drain may delete."""
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Asks for the deletion; gone already is fine."""
 
-    def keep_logs(self, job: str, folder: Path) -> list[Path]:
+    def keep_logs(self, job: str, folder: Path, namespace: str | None = None) -> list[Path]:
         """Copies every rank's log to `folder`."""
 
 
@@ -90,6 +93,9 @@ class Ground(Protocol):
 
     @property
     def engine(self) -> Engine: ...
+
+    def kubeconfig(self, given: str) -> str:
+        """By which an existing cluster can be asked what it has; empty = there is nobody to ask."""
 
     def now(self) -> float:
         """Unix seconds; virtual in a world."""

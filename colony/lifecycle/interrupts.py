@@ -16,6 +16,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """While entered, the first signal cancels what runs; later ones only say why we stay."""
 
+    what = "cancelled: destroying what was created"
+
     def __init__(self, ground: Ground, tell: Tell) -> None:
         self.cancelled = False
         self.ending = False
@@ -37,5 +39,5 @@ class Interrupts:
             self._tell("still destroying: leaving now would leave things that cost money")
             return
         self.cancelled = True
-        self._tell("cancelled: destroying what was created")
+        self._tell(self.what)
         self._ground.engine.interrupt()

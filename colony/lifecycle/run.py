@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from colony.lifecycle.admission import wait_for_room
 from colony.lifecycle.events import describe, tell_events
 from colony.lifecycle.ground import ClusterAccess, Ground, Tell, records_of
 from colony.lifecycle.interrupts import Interrupts
@@ -20,6 +21,7 @@ from colony.lifecycle.state import cluster_identifiers, live_clusters
 from colony.lifecycle.teardown import ALL, Ended, Safeties, end_colony
 from colony.lifecycle.watch import Watched, watch
 from components.placement import Placement
+from components.quota import namespace_of
 from components.spec import ColonySpec, TeardownWhen
 from jobs.errors import Cancelled, ProvisioningFailed, RunFailed
 
@@ -57,10 +59,12 @@ class _Life:
 def run(ground: Ground, plan: Plan, tell: Tell, *, safeties: Safeties = ALL) -> Receipt:
     """Lives the whole life, and returns its receipt. Never leaves without trying to destroy.
 
-    Raises InputError, before anything is created, when the colony exists already.
+    Raises, before anything is created, InputError when the colony exists already, and NoOffer
+    when an existing cluster can never hold a job.
     """
     with Interrupts(ground, tell) as interrupts:
         life = _Life(ground, plan, tell, interrupts, ground.now())
+        wait_for_room(ground, plan, tell)
         prepare(ground, plan, safeties=safeties, attached=True)
         watched = _survived(life)
         return _finish(life, watched, safeties)
@@ -150,7 +154,8 @@ def _accesses(life: _Life, deployment: Mapping[str, Any]) -> dict[str, ClusterAc
 def _keep_logs(life: _Life, accesses: dict[str, ClusterAccess]) -> None:
     folder = records_of(life.ground, life.stack).logs
     for job in life.plan.spec.jobs:
-        accesses[life.plan.placement.jobs[job.name]].keep_logs(job.name, folder / job.name)
+        access = accesses[life.plan.placement.jobs[job.name]]
+        access.keep_logs(job.name, folder / job.name, namespace_of(job, life.plan.spec))
 
 
 def _finish(life: _Life, watched: Watched, safeties: Safeties) -> Receipt:

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colony.lifecycle.ground import ClusterAccess, LiveCluster, Span, Thing
+from colony.lifecycle.kube import Kube
+from colony.lifecycle.pause import asleep
 from colony.lifecycle.state import resources
-from colony.rehearsal.jobs import SimulatedJob
+from colony.rehearsal.jobs import SimulatedJob, manifests_of, workloads_of
+from colony.rehearsal.link import Refused
+from colony.rehearsal.marks import MARK, mark_of
 from components.quota import namespace_of
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from colony.rehearsal.world import World
     from components.placement import Placement
     from components.spec import ColonySpec
+    from jobs.spec import Job
 
 __all__ = ["Simulated"]
 
@@ -44,6 +49,8 @@ class Simulated:
         self.execute = execute
         self._echo = echo
         self._jobs: list[SimulatedJob] = []
+        self.real = world.kubernetes
+        """Where its clusters' objects are, if not in the world itself."""
         self._starts: dict[str, float] = {}
         self._ends: dict[str, float] = {}
 
@@ -76,14 +83,23 @@ class Simulated:
             closed=True,
         )
 
+    def kubeconfig(self, given: str) -> str:
+        """A world of its own has no nodes to look at."""
+        return self.real.kubeconfig() if self.real else ""
+
     def now(self) -> float:
         return self.world.now()
 
     def wait(self, seconds: float) -> None:
         """Lets the world's time pass, at least to the next thing that happens in it.
 
-        A job that is really run is waited for: its time has passed when it has ended.
+        A job that is really run is waited for: its time has passed when it has ended. Real
+        controllers are waited for in real time, which the world's clock then follows.
         """
+        if self.real:
+            asleep(seconds)
+            self.world.advance(seconds)
+            return
         now = self.world.now()
         change = min((job.next_change() for job in self._jobs), default=now)
         if any(job.busy for job in self._jobs) and change > now:
@@ -119,10 +135,13 @@ class Simulated:
         return [_event(base - since + end, "deleted", urn) for urn, (_, end) in gone.items()]
 
     def start_jobs(self, spec: ColonySpec, clusters: list[LiveCluster]) -> None:
+        """A real API server has controllers of its own."""
+        if self.real:
+            return
         for job in spec.jobs:
             namespace = namespace_of(job, spec)
             cluster = self._cluster_of(job.name, namespace, clusters)
-            start = self._runner(job.name, namespace, cluster) if self.execute else None
+            start = self._runner(job, namespace, cluster) if self.execute else None
             self._jobs.append(
                 SimulatedJob(self.world, cluster, job.name, namespace, self.now(), start)
             )
@@ -135,7 +154,11 @@ class Simulated:
         self._jobs.clear()
 
     def cluster(self, cluster: LiveCluster) -> ClusterAccess:
-        return _Access(self.world, cluster.identifier)
+        if self.real is None:
+            return _Access(self.world, cluster.identifier)
+        selector = f"{MARK}={mark_of(self.real.mark, cluster.identifier)}"
+        kube = Kube(self.real.kubeconfig(), selector=selector)
+        return _RealAccess(self.world, cluster.identifier, kube)
 
     def inventory(self, stack: str, clusters: list[str]) -> list[Thing]:
         found = []
@@ -172,21 +195,21 @@ class Simulated:
 
     def _cluster_of(self, job: str, namespace: str, clusters: list[LiveCluster]) -> str:
         for cluster in clusters:
-            found = self.world.objects(cluster.identifier, "JobSet", namespace)
-            if any(each["metadata"]["name"] == job for each in found):
+            if workloads_of(self.world, cluster.identifier, namespace, job):
                 return cluster.identifier
         return clusters[0].identifier
 
-    def _runner(self, job: str, namespace: str, cluster: str) -> Callable[[dict[str, Any]], Any]:
+    def _runner(self, job: Job, namespace: str, cluster: str) -> Callable[[dict[str, Any]], Any]:
         from colony.rehearsal.background import Background
 
         folder = Path(self.world.dir)
 
-        def begin(jobset: dict[str, Any]) -> Background:
+        def begin(workload: dict[str, Any]) -> Background:
             secrets = self.world.objects(cluster, "Secret", namespace)
-            manifests = [jobset, *self.world.objects(cluster, "ConfigMap", namespace)]
-            scratch, logs = folder / "work" / job, folder / "logs" / job
-            return Background(manifests, secrets, scratch, logs, folder / "buckets", self._echo)
+            manifests = manifests_of(self.world, cluster, namespace, job.name)
+            scratch, logs = folder / "work" / job.name, folder / "logs" / job.name
+            buckets = folder / "buckets"
+            return Background(manifests, secrets, scratch, logs, buckets, self._echo, job)
 
         return begin
 
@@ -215,15 +238,42 @@ class _Access:
     def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
         return self._world.objects(self._cluster, kind, namespace)
 
+    def removable(self, kind: str) -> list[dict[str, Any]]:
+        return self.objects(kind)
+
     def delete(self, kind: str, namespace: str, name: str) -> None:
         self._world.delete_object(self._cluster, kind, namespace, name)
 
-    def keep_logs(self, job: str, folder: Path) -> list[Path]:
+    def keep_logs(self, job: str, folder: Path, namespace: str | None = None) -> list[Path]:
         source = Path(self._world.dir, "logs", job)
         if not source.is_dir():
             return []
         shutil.copytree(source, folder, dirs_exist_ok=True)
         return sorted(folder.glob("*.log"))
+
+
+class _RealAccess:
+    """The real API behind a simulated cluster; deletes go through the world, whose cloud takes
+    away what the object had brought about there."""
+
+    def __init__(self, world: World, cluster: str, kube: Kube) -> None:
+        self._world, self._cluster, self._kube = world, cluster, kube
+
+    def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        return self._kube.objects(kind, namespace)
+
+    def removable(self, kind: str) -> list[dict[str, Any]]:
+        return self._kube.removable(kind)
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        try:
+            self._world.delete_object(self._cluster, kind, namespace, name)
+        except Refused as refused:
+            if refused.code != "NotFound":  # its controller was faster
+                raise
+
+    def keep_logs(self, job: str, folder: Path, namespace: str | None = None) -> list[Path]:
+        return self._kube.keep_logs(job, folder, namespace)
 
 
 def _event(at: float, what: str, urn: str) -> dict[str, Any]:

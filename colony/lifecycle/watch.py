@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from colony.lifecycle.ground import ClusterAccess, Ground, Tell
+from colony.lifecycle.kinds import explaining, of_job, watched
 from colony.lifecycle.receipt import Marks, worst
 from components.placement import Placement
 from components.quota import namespace_of
@@ -52,6 +54,7 @@ class _Following:
     started: float | None = None
     heard: float = 0.0
     phase: JobPhase = JobPhase.UNKNOWN
+    last: JobState | None = None
 
 
 def watch(
@@ -112,25 +115,28 @@ def _look(item: _Following, now: float, marks: Marks, watched: Watched, tell: Te
 
 def _observe(item: _Following, now: float) -> JobState:
     """A cluster that does not answer says nothing about the job, until it is silent for long."""
+    backend, queued = item.job.backend.value, bool(item.job.queue)
     try:
-        objects = [
-            thing
-            for kind in ("JobSet", "Job", "Pod")
-            for thing in item.access.objects(kind, item.namespace)
-            if _belongs(thing, item.job.name)
-        ]
+        objects = _listed(item, watched(backend))
     except ColonyError as error:
         if now - item.heard > UNREACHABLE:
             return JobState(JobPhase.LOST, "unreachable", str(error))
         return JobState(item.phase, "unreachable", str(error))
     item.heard = now
-    return observe(objects)
+    for kind in explaining(backend, queued):
+        with suppress(ColonyError):
+            objects += _listed(item, [kind])
+    item.last = observe(of_job(objects, item.job.name), item.job, last=item.last)
+    return item.last
 
 
-def _belongs(thing: dict[str, Any], job: str) -> bool:
-    metadata = thing["metadata"]
-    labels = metadata.get("labels") or {}
-    return metadata["name"] == job or labels.get("jobset.sigs.k8s.io/jobset-name") == job
+def _listed(item: _Following, kinds: list[str]) -> list[dict[str, Any]]:
+    """Nodes are in no namespace."""
+    return [
+        thing
+        for kind in kinds
+        for thing in item.access.objects(kind, None if kind == "Node" else item.namespace)
+    ]
 
 
 def _mark(item: _Following, state: JobState, now: float, marks: Marks) -> None:
@@ -138,7 +144,8 @@ def _mark(item: _Following, state: JobState, now: float, marks: Marks) -> None:
     if item.started is None and (state.phase is JobPhase.RUNNING or state.ended):
         item.started = now
         marks.started = now if marks.started is None else min(marks.started, now)
-    waiting = state.phase is JobPhase.UNKNOWN or state.reason == "suspended"
+    queued = state.phase is JobPhase.PENDING and state.reason in ("suspended", "Preempted")
+    waiting = state.phase is JobPhase.UNKNOWN or queued
     if marks.admitted is None and not waiting:
         marks.admitted = now
 

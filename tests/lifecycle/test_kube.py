@@ -125,6 +125,6 @@ def test_every_log_that_can_be_had_is_kept_by_rank(server, tmp_path):
 
 
 def test_a_cluster_that_does_not_answer_is_one_clear_error(server, monkeypatch):
-    monkeypatch.setattr("colony.lifecycle.kube.TIMEOUT", 1.0)
+    monkeypatch.setattr("colony.kubeapi.TIMEOUT", 1.0)
     with pytest.raises(ColonyError, match="does not answer"):
         Kube(kubeconfig(1)).objects("Service")

@@ -47,7 +47,7 @@ def service(name, kind):
 
 def objects():
     return {
-        "JobSet": [{"metadata": {"name": "train"}}],
+        "JobSet.jobset.x-k8s.io": [{"metadata": {"name": "train"}}],
         "Service": [service("web", "LoadBalancer"), service("plain", "ClusterIP")],
         "PersistentVolumeClaim": [{"metadata": {"name": "data", "namespace": "x"}}],
     }
@@ -57,7 +57,7 @@ def test_jobs_go_before_the_volumes_that_they_hold():
     access = FakeAccess(objects())
     assert drain(FakeGround(access=access), [OURS], quiet) == []
     assert access.deleted == [
-        ("JobSet", "train"),
+        ("JobSet.jobset.x-k8s.io", "train"),
         ("Service", "web"),
         ("PersistentVolumeClaim", "data"),
     ]
@@ -70,7 +70,7 @@ def test_a_cluster_that_is_not_ours_is_never_drained():
 
 
 def test_the_drain_waits_until_the_object_is_gone():
-    access = FakeAccess(objects(), sticky={"web": 5})
+    access = FakeAccess(objects(), sticky={"web": 20})
     ground = FakeGround(access=access)
     assert drain(ground, [OURS], quiet) == []
     assert 0 < ground.clock < DEADLINE

@@ -16,6 +16,9 @@ class FakeGround:
         self.clock = 0.0
         self.asked = []
 
+    def kubeconfig(self, given):
+        return ""
+
     def now(self):
         return self.clock
 
@@ -49,6 +52,9 @@ class FakeAccess:
                 things[:] = [each for each in things if each["metadata"]["name"] != name]
         self.sticky = {n: looks - 1 for n, looks in self.sticky.items() if looks}
         return list(self.kinds.get(kind, []))
+
+    def removable(self, kind):
+        return self.objects(kind)
 
     def delete(self, kind, namespace, name):
         self.deleted.append((kind, name))
