@@ -9,7 +9,8 @@ import yaml
 
 from colony.archive import pack
 from colony.rehearsal.execute import ExecOutcome, Execution
-from jobs.backends.jobset import JobContext, render
+from jobs.backends import render
+from jobs.context import JobContext
 from jobs.spec import Job, Output, Resources
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ddp"
