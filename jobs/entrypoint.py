@@ -101,7 +101,9 @@ def entrypoint_env(job: Job, role: Member, code: bool) -> dict[str, str]:
 
 def _targets(job: Job, role: Member) -> list[str]:
     hosts = frameworks.team(job).hosts(role.name)
-    return [f"{name}:{port}" for name in hosts for port in role.ports.values() or ("",)]
+    # The first port is where others meet it; some open the rest only when they have.
+    first = next(iter(role.ports.values()), "")
+    return [f"{name}:{first}" for name in hosts]
 
 
 def _prefix(job: Job, role: Member) -> str:

@@ -189,7 +189,7 @@ wait_for() {
 there() {
   local connect='exec 3<>"/dev/tcp/$0/$1"'
   if [[ -z $2 ]]; then
-    ! command -v getent >/dev/null || getent hosts "$1" >/dev/null
+    ! command -v getent >/dev/null || getent ahostsv4 "$1" >/dev/null || getent hosts "$1" >/dev/null
   elif command -v timeout >/dev/null; then
     timeout 3 bash -c "$connect" "$1" "$2" 2>/dev/null
   else

@@ -96,6 +96,31 @@ def test_render_prints_manifests_that_can_be_read_back(run):
     assert "      #!/usr/bin/env bash" in out or "|" in out
 
 
+@pytest.mark.parametrize(
+    ("backend", "kind"),
+    [("jobset", "JobSet"), ("job", "Job"), ("volcano", "Job"), ("trainjob", "TrainJob")],
+)
+def test_render_takes_another_back_end(run, tmp_path, backend, kind):
+    import yaml
+
+    file = tmp_path / "job.yaml"
+    file.write_text("apiVersion: colony/v1\nkind: Job\nname: demo\nnodes: 2\nrun: train\n")
+    code, out, _ = run("render", file, "--backend", backend)
+    assert (code, list(yaml.safe_load_all(out))[-1]["kind"]) == (0, kind)
+
+
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [("jobst", "did you mean `jobset`"), ("mpijob", "mpijob does not run pytorch")],
+)
+def test_render_refuses_a_back_end_that_cannot(run, tmp_path, backend, said):
+    file = tmp_path / "job.yaml"
+    file.write_text("apiVersion: colony/v1\nkind: Job\nname: demo\nrun: train\n")
+    code, _, err = run("render", file, "--backend", backend)
+    assert code == 2
+    assert said in " ".join(err.split())
+
+
 def test_no_module_that_costs_start_up_time_is_imported_for_help():
     import subprocess
 

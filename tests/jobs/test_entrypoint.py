@@ -1,67 +1,15 @@
-import os
 import signal
-import subprocess
+import socket
 
 import pytest
+from pod_process import CONTEXT, Pod
 
 from colony.archive import pack
-from jobs.backends.jobset import render
-from jobs.context import JobContext
-from jobs.entrypoint import scripts
+from jobs.entrypoint import scripts, wait_command
 from jobs.environment import environment
 from jobs.errors import InputError
+from jobs.roles import member
 from jobs.spec import Job, Output, Resources, Role
-
-CONTEXT = JobContext(colony="spring", cluster="main", cloud="aws", region="us-east-1")
-
-
-class Pod:
-    """Runs the entry point of one pod of a rendered job under real bash."""
-
-    def __init__(self, folder, job, role="worker", index=0, **extra):
-        self.folder = folder
-        self.tools = folder / "tools"
-        self.log = folder / "termination-log"
-        (folder / "cwd").mkdir(parents=True)
-        (folder / "scripts").mkdir()
-        self.tools.mkdir()
-        config_map, jobset = render(job, CONTEXT)
-        for name, text in config_map["data"].items():
-            (folder / "scripts" / name).write_text(text)
-        self.env = self._manifest_env(jobset, role) | {
-            "PATH": f"{self.tools}:{os.environ['PATH']}",
-            "COLONY_POD_INDEX": str(index),
-            "COLONY_HOME": str(folder / "home"),
-            "COLONY_SCRIPTS": str(folder / "scripts"),
-            "COLONY_CHECKPOINT_DIR": str(folder / "checkpoints"),
-            "COLONY_TERMINATION_LOG": str(self.log),
-            "COLONY_RESOLVE_SECONDS": "0",
-            "COLONY_FILE_ROOT": str(folder / "files"),
-            **extra,
-        }
-
-    def tool(self, name, text):
-        path = self.tools / name
-        path.write_text(f"#!/bin/bash\n{text}\n")
-        path.chmod(0o755)
-
-    def start(self):
-        return subprocess.Popen(
-            ["bash", str(self.folder / "scripts" / "entrypoint.sh")],
-            cwd=self.folder / "cwd", env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-
-    def run(self):
-        process = self.start()
-        self.output, _ = process.communicate(timeout=30)
-        return process.returncode
-
-    def _manifest_env(self, jobset, role):
-        roles = {each["name"]: each for each in jobset["spec"]["replicatedJobs"]}
-        container = roles[role]["template"]["spec"]["template"]["spec"]["containers"][0]
-        pairs = {each["name"]: each.get("value", "") for each in container["env"]}
-        return {name: value.replace("$$", "$") for name, value in pairs.items()}
 
 
 def job(**changes):
@@ -90,7 +38,7 @@ def test_the_script_gives_every_pod_exactly_the_environment_of_the_contract(tmp_
     cases = "\n".join(f"    {name}) echo '{ip} STREAM {name}' ;;" for name, ip in ADDRESSES.items())
     pod.tool("getent", f'case "$2" in\n{cases}\n    *) exit 2 ;;\nesac')
     assert pod.run() == 0
-    given = dict(entry.split("=", 1) for entry in pod.output.rstrip("\0").split("\0"))
+    given = pod.given()
     expected = environment(spec, role, index, CONTEXT, list(ADDRESSES.values()))
     expected["COLONY_CHECKPOINT_DIR"] = str(tmp_path / "pod" / "checkpoints")
     assert {name: given.get(name) for name in expected} == expected
@@ -251,3 +199,125 @@ def test_sigterm_reaches_what_the_users_script_started(tmp_path):
 def test_outputs_that_would_break_the_list_are_refused(path):
     with pytest.raises(InputError, match=r"outputs\[0\]"):
         scripts(job(outputs=[Output(path=path, to="s3://b/p")]))
+
+
+# -- the world, the framework's files and variables, waiting --
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"WORLD_SIZE": "8"}, "WORLD_SIZE is '8', but nodes x processes is 16"),
+        ({"WORLD_SIZE": ""}, "WORLD_SIZE is '', but"),
+        ({"COLONY_WORLD": "1x8 2x4 1x1"}, "but nodes x processes is 17"),
+        ({"COLONY_POD_INDEX": "worker-1"}, "COLONY_POD_INDEX is 'worker-1', not a number"),
+    ],
+)
+def test_a_world_that_is_not_as_told_is_never_started(tmp_path, change, said):
+    pod = Pod(tmp_path / "pod", job(run="echo trained"), COLONY_NODE_IPS="127.0.0.1", **change)
+    assert pod.run() == 78
+    assert said in pod.log.read_text()
+    assert "trained" not in pod.output
+
+
+def mpi(run, **changes):
+    roles = {"launcher": Role(run=run), "worker": Role(replicas=2)}
+    return job(framework="mpi", name="m", roles=roles, **changes)
+
+
+def launcher(folder, spec, **extra):
+    pod = Pod(folder, spec, "launcher", COLONY_NODE_IPS="127.0.0.1", **extra)
+    (folder / "scripts" / "launcher.before.sh").unlink()
+    return pod
+
+
+HOSTS = "m-worker-0-0.m slots=8\nm-worker-0-1.m slots=8\n"
+
+
+def test_files_are_written_where_programs_look_for_them(tmp_path):
+    path = tmp_path / "etc" / "hostfile"
+    spec = mpi(f"cat {path}", mpi={"hostfile": str(path)})
+    pod = launcher(tmp_path / "pod", spec, COLONY_FILE_PREFIX="")
+    assert (pod.run(), pod.output) == (0, HOSTS)
+
+
+@pytest.mark.parametrize("prefix", ["", "sandbox"])
+def test_files_that_cannot_be_there_move_and_the_variables_follow(tmp_path, prefix):
+    spec = mpi('cat "$OMPI_MCA_orte_default_hostfile"', mpi={"hostfile": "/proc/no/hostfile"})
+    root = str(tmp_path / prefix) if prefix else ""
+    pod = launcher(tmp_path / "pod", spec, COLONY_FILE_PREFIX=root)
+    assert (pod.run(), pod.output) == (0, HOSTS)
+
+
+def test_a_list_that_changes_is_linked_to(tmp_path):
+    spec = job(
+        framework="horovod", elastic={"max": 3},
+        run='cat "$COLONY_HOSTFILE"; "$COLONY_DISCOVERY"',
+    )  # fmt: skip
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    pod = launcher(tmp_path / "pod", spec, COLONY_ELASTIC=str(mounted))
+    (mounted / "hostfile").write_text("w-0.w slots=8\n")
+    (mounted / "hosts").write_text("w-0.w:8\n")
+    assert (pod.run(), pod.output) == (0, "w-0.w slots=8\nw-0.w:8\n")
+
+
+def test_a_step_beside_another_neither_unpacks_nor_sets_up_again(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "hello.txt").write_text("hello")
+    (tmp_path / "code.tar.gz").write_bytes(pack(source).data)
+    spec = job(setup="echo set up", run="echo ran >> hello.txt; cat hello.txt")
+    steps = {
+        "COLONY_CODE": str(tmp_path / "code.tar.gz"), "COLONY_NODE_IPS": "127.0.0.1",
+        "KUBERAY_GEN_RAY_START_CMD": "echo ray for $RANK; cat hello.txt",
+    }  # fmt: skip
+    pod = Pod(tmp_path / "pod", spec, index=1, COLONY_STEP="serve", **steps)
+    assert (pod.run(), pod.output) == (0, "set up\nray for 8\nhello")
+    pod.env["COLONY_STEP"] = "run"
+    assert (pod.run(), pod.output) == (0, "helloran\n")
+    assert (pod.run(), pod.output) == (0, "helloran\nran\n")
+
+
+def waiting(folder, *arguments, **extra):
+    pod = Pod(folder, job(), COLONY_WAIT_INTERVAL="0.01", **extra)
+    for name in [name for name in pod.env if name.startswith("COLONY_") and "WAIT" not in name]:
+        if name != "COLONY_TERMINATION_LOG":
+            del pod.env[name]
+    return pod, pod.run("wait", *arguments)
+
+
+def test_a_dependency_that_listens_is_waited_for_no_longer(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        _, code = waiting(tmp_path / "pod", "20", f"127.0.0.1:{port}", f"127.0.0.1:{port}")
+    assert code == 0
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:{port}", "nowhere.invalid:"])
+def test_a_dependency_that_never_comes_ends_the_wait(tmp_path, target):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        target = target.format(port=free.getsockname()[1])
+        pod, code = waiting(tmp_path / "pod", "0", target)
+    assert code == 124
+    assert pod.log.read_text() == f"{target.rstrip(':')} was not there within 0 seconds"
+
+
+def test_a_role_waits_for_every_port_of_every_pod_that_it_depends_on():
+    graph = job(
+        framework="custom",
+        policy={"startup_timeout": 90},
+        roles={
+            "db": Role(replicas=2, ports={"sql": 5432, "admin": 80}),
+            "queue": Role(),
+            "train": Role(depends_on=["db", "queue"]),
+            "report": Role(depends_on=[{"role": "train", "phase": "Succeeded"}]),
+        },
+    )
+    assert wait_command(graph, member(graph, "train"))[2:] == [
+        "wait", "90", "ddp-db-0-0.ddp:5432", "ddp-db-0-0.ddp:80", "ddp-db-0-1.ddp:5432",
+        "ddp-db-0-1.ddp:80", "ddp-queue-0-0.ddp:",
+    ]  # fmt: skip
+    assert wait_command(graph, member(graph, "db")) == []
+    assert wait_command(graph, member(graph, "report")) == []

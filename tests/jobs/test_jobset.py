@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs.backends.jobset import JobContext, render
+from jobs.backends import render
 from jobs.backends.pod import default_image
+from jobs.context import JobContext
 from jobs.environment import environment
 from jobs.errors import InputError
 from jobs.spec import Job, Output, Policy, Resources, Role
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITE = os.environ.get("COLONY_GOLDEN") == "write"
-CRD = os.environ.get("COLONY_JOBSET_CRD")
 CONTEXT = JobContext(colony="spring", cluster="main", cloud="aws", region="us-east-1", owner="ada")
 JOBS = {
     "konduktor": (
@@ -82,7 +82,7 @@ JOBS = {
 
 
 def jobset(name):
-    return render(*JOBS[name])[1]
+    return render(*JOBS[name])[-1]
 
 
 def pod(manifest, role=0):
@@ -162,7 +162,7 @@ def test_amd_gpus_need_an_image_of_their_own():
     with pytest.raises(InputError, match=r"image.*MI300X:8"):
         render(job, CONTEXT)
     named = job.model_copy(update={"image": "rocm/pytorch:1"})
-    limits = pod(render(named, CONTEXT)[1])["containers"][0]["resources"]["limits"]
+    limits = pod(render(named, CONTEXT)[-1])["containers"][0]["resources"]["limits"]
     assert limits == {"amd.com/gpu": "8"}
 
 
@@ -179,51 +179,7 @@ def test_amd_gpus_need_an_image_of_their_own():
 def test_the_content_hash_follows_what_the_pods_run(change, same):
     job, context = JOBS["two-nodes"]
     hashes = [
-        render(each, context)[1]["metadata"]["annotations"]["colony.dev/content-sha256"]
+        render(each, context)[-1]["metadata"]["annotations"]["colony.dev/content-sha256"]
         for each in (job, job.model_copy(update=change))
     ]
     assert (hashes[0] == hashes[1]) is same
-
-
-@pytest.mark.parametrize("name", JOBS)
-def test_jobsets_fit_the_custom_resource_definition(name):
-    """Against a file of the JobSet release: COLONY_JOBSET_CRD=jobset.x-k8s.io_jobsets.yaml."""
-    if not CRD:
-        pytest.skip("COLONY_JOBSET_CRD names no CustomResourceDefinition of JobSet")
-    version = yaml.safe_load(Path(CRD).read_text())["spec"]["versions"][0]
-    assert version["name"] == "v1alpha2"
-    assert list(misfits(jobset(name), version["schema"]["openAPIV3Schema"], "")) == []
-
-
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
-
-
-def misfits(value, schema, path):
-    """What a structural schema refuses: unknown fields, types, enums, missing fields."""
-    if schema.get("x-kubernetes-int-or-string"):
-        return
-    if not isinstance(value, TYPES[schema["type"]]):
-        yield f"{path}: {value!r} is not {schema['type']}"
-    elif schema.get("enum") and value not in schema["enum"]:
-        yield f"{path}: {value!r} is not one of {schema['enum']}"
-    elif schema["type"] == "array":
-        for index, item in enumerate(value):
-            yield from misfits(item, schema["items"], f"{path}[{index}]")
-    elif schema["type"] == "object":
-        yield from object_misfits(value, schema, path)
-
-
-def object_misfits(value, schema, path):
-    known = schema.get("properties", {})
-    for name in schema.get("required", []):
-        if name not in value:
-            yield f"{path}.{name}: missing"
-    for name, item in value.items():
-        if name in known:
-            yield from misfits(item, known[name], f"{path}.{name}")
-        elif isinstance(schema.get("additionalProperties"), dict):
-            yield from misfits(item, schema["additionalProperties"], f"{path}.{name}")
-        elif path or name != "metadata":
-            if schema.get("x-kubernetes-preserve-unknown-fields") or not known:
-                continue
-            yield f"{path}.{name}: unknown"

@@ -69,15 +69,7 @@ def test_an_unknown_field_is_named_with_its_path_and_near_match(fields, path, hi
 
 @pytest.mark.parametrize(
     ("fields", "path"),
-    [
-        ({"framework": name}, "framework")
-        for name in ("tensorflow", "mpi", "horovod", "bagua", "dask", "ray", "deepspeed")
-    ]
-    + [
-        ({"backend": name}, "backend")
-        for name in ("job", "volcano", "trainjob", "mpijob", "rayjob", "RayJob")
-    ]
-    + [({"resources": {"cloud": name}}, "resources.cloud") for name in ("lambda", "ssh", "oci")],
+    [({"resources": {"cloud": name}}, "resources.cloud") for name in ("lambda", "ssh", "oci")],
 )
 def test_what_is_not_built_is_refused_by_name(fields, path):
     (found,) = problems(**fields)
@@ -283,3 +275,56 @@ def test_a_model_of_ones_own_gets_the_same_words():
         Problem("names", "must be a list (`- item` lines), not x")
     ]
     assert check(Own, "x")[1] == [Problem("", "must be a mapping (`key: value` lines), not x")]
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [
+        ({"replicas": 0}, "replicas"),
+        ({"processes": 0}, "processes"),
+        ({"restart": "Sometimes"}, "restart"),
+        ({"failed": "SomePods"}, "failed"),
+        ({"ports": {"http": 0}}, "ports.http"),
+        ({"ports": {"a-name-that-is-long": 80}}, "ports.a-name-that-is-long"),
+        ({"ports": {"HTTP": 80}}, "ports.HTTP"),
+        ({"depends_on": ["Worker_1"]}, "depends_on"),
+        ({"depends_on": [{"role": "a", "phase": "Pending"}]}, "depends_on[0].phase"),
+        ({"template": {"sepc": {}}}, "template.sepc"),
+        ({"template": {"spec": []}}, "template.spec"),
+        ({"image": "<image>"}, "image"),
+    ],
+)
+def test_a_role_that_kubernetes_would_not_take_is_refused(role, path):
+    assert [p.path for p in problems(roles={"worker": role})] == [f"roles.worker.{path}"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"volumes": [{"path": "/data"}]}, "volumes[0]"),
+        ({"volumes": [{"path": "/data", "claim": "a", "memory": "1GB"}]}, "volumes[0]"),
+        ({"volumes": [{"path": "data", "claim": "a"}]}, "volumes[0].path"),
+        ({"tolerations": [{"operator": "Like"}]}, "tolerations[0].operator"),
+        ({"tolerations": [{"operator": "Exists", "value": "x"}]}, "tolerations[0].value"),
+        ({"tolerations": [{"key": "a", "effect": "NoRun"}]}, "tolerations[0].effect"),
+        ({"env_from": [{"secret": "s", "keys": {"1A": "x"}}]}, "env_from[0].keys.1A"),
+        ({"image_pull_secrets": ["Reg"]}, "image_pull_secrets.Reg"),
+        ({"shared_memory": "much"}, "shared_memory"),
+        ({"elastic": {"min": 2, "max": 1}}, "elastic.min"),
+        ({"elastic": {"min": 0, "max": 1}}, "elastic.min"),
+        ({"elastic": {}}, "elastic.max"),
+        ({"policy": {"gang": 0}}, "policy.gang"),
+        ({"policy": {"success": [["a"], []]}}, "policy.success"),
+        ({"policy": {"clean_up": "Some"}}, "policy.clean_up"),
+        ({"mpi": {"hostfile": "hosts"}}, "mpi.hostfile"),
+        ({"suspend": "yes"}, "suspend"),
+    ],
+)
+def test_what_a_job_cannot_say_is_refused_with_its_path(fields, path):
+    assert [p.path for p in problems(**fields)] == [path]
+
+
+def test_a_dependency_by_name_means_that_it_runs():
+    roles = {"a": {"depends_on": ["b"]}, "b": {}}
+    (found,) = job(framework="custom", roles=roles).roles["a"].depends_on
+    assert (found.role, found.phase.value) == ("b", "Running")
