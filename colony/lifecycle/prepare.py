@@ -49,8 +49,10 @@ def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -
     lease = make_lease(plan, ground.now())
     check(ColonyArgs(spec=plan.spec, placement=plan.placement, lease=lease))
     if not ground.engine.select(stack):
-        hint = f"`colony status {stack}` shows it, `--on {stack}` joins it, `colony down {stack}` ends it"
-        raise InputError(f"a colony named {stack} exists already: {hint}")
+        ways = f"`--on {stack}` joins it, `colony down {stack}` ends it"
+        raise InputError(
+            f"a colony named {stack} exists already: `colony status {stack}` shows it, {ways}"
+        )
     records.remove("completion", "receipt")
     records.write("clusters", _where(plan.placement))
     if safeties.lease:
