@@ -16,7 +16,7 @@ DEV := $(VENV)/.dev-$(HASH)
 PIP := $(PY) -m pip install --disable-pip-version-check --progress-bar off
 SHORTER := sed -nE 's/^ *(Downloading [^ ]+ \([0-9.]+ MB\)).*/  \1/p; /^Installing collected packages/s/.*/  Installing/p; /^Successfully/s/ installed .*/ installed/p'
 
-.PHONY: help demo test check cluster-test bench crash-matrix clean setup format
+.PHONY: help demo test check cluster-test bench bench-scale crash-matrix clean setup format
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -42,6 +42,9 @@ crash-matrix: setup $(DEV) ## kill a run at each step; the reaper must leave not
 
 bench: setup $(DEV) ## cold starts, job states, rehearsals of 1, 3 and 10 clusters, 10 side by side
 	@$(PY) tools/bench.py $(ARGS)
+
+bench-scale: setup $(DEV) ## a gang of 8,000 GPUs on 1,000 fake nodes of a real control plane (20 minutes)
+	@$(PY) tools/bench_scale.py $(ARGS)
 
 format: $(DEV) ## let ruff format and sort
 	@$(PY) -m ruff format .

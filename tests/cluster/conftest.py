@@ -7,7 +7,7 @@ import os
 import sys
 
 import pytest
-from testbed import build, kwok
+from testbed import build, kwok, node
 from testbed.cluster import Cluster
 from testbed.controllers import NAMES, Controllers, needed_programs
 from testbed.plane import ControlPlane
@@ -59,6 +59,23 @@ def cluster(plane):
     kwok.fake_nodes(api, NODES)
     yield api
     api.close()
+
+
+@pytest.fixture(scope="session")
+def node_plane():
+    """A control plane of its own with one real node, so that no other test's pods land there."""
+    why = node.reason()
+    if why:
+        pytest.skip(f"NOT SHOWN, no real node: {why}")
+    with ControlPlane() as up:
+        real = node.RealNode(up)
+        try:
+            real.start()
+            yield up
+        except NotReady as error:
+            pytest.skip(f"NOT SHOWN, no real node: {error}")
+        finally:
+            real.stop()
 
 
 @pytest.fixture(scope="session")

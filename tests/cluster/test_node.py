@@ -1,15 +1,13 @@
 """Jobs in real containers on one real node: gradients over service names, logs, exit codes."""
 
 import base64
-import subprocess
 from dataclasses import replace
 
 import pytest
 from testbed.cluster import Cluster
 from testbed.controllers import Controllers
 from testbed.image import NAME as IMAGE
-from testbed.node import LABEL, RealNode, reason
-from testbed.plane import ControlPlane
+from testbed.node import LABEL, logs
 
 from colony.archive import pack
 from jobs.backends import KINDS, render
@@ -23,18 +21,8 @@ GPUS = 8
 
 
 @pytest.fixture(scope="module")
-def plane():
-    """One of its own: no other test's pods land on its node."""
-    why = reason()
-    if why:
-        print(f"not shown, no real node: {why}")
-        pytest.skip(f"no real node: {why}")
-    with ControlPlane() as plane:
-        node = RealNode(plane)
-        try:
-            yield node.start()._plane
-        finally:
-            node.stop()
+def plane(node_plane):
+    return node_plane
 
 
 @pytest.fixture(scope="module")
@@ -111,25 +99,6 @@ def objects(cluster, job, context):
         for each in {f"{version}/{kind}", "batch/v1/Job", "v1/Pod"}
         for found in cluster.list(each, context.namespace, labels)
     ]
-
-
-def logs(plane, namespace, pod):
-    from testbed import build
-
-    kubectl = [
-        str(build.programs("kube")["kube"]),
-        "kubectl",
-        "--kubeconfig",
-        str(plane.kubeconfig),
-    ]
-    done = subprocess.run(
-        [*kubectl, "-n", namespace, "logs", pod, "--all-containers"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def pods_of(cluster, context):

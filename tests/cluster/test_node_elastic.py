@@ -2,15 +2,12 @@
 
 import re
 import shutil
-import subprocess
 
 import pytest
 from agent_process import AgentProcess
-from testbed import build
 from testbed.cluster import Cluster, Late
 from testbed.image import NAME as IMAGE
-from testbed.node import LABEL, RealNode, reason
-from testbed.plane import ControlPlane
+from testbed.node import LABEL, logs
 
 from colony.agent.model import Request
 from colony.kubeapi import KubeApi
@@ -78,19 +75,11 @@ EOF
 """.replace("WORKER_SOURCE", WORKER)
 
 
-@pytest.fixture(scope="module")
-def plane():
-    why = reason() or ("" if shutil.which("sshd", path="/usr/sbin:/usr/bin") else "no sshd")
-    if why:
-        print(f"not shown, no real node: {why}")
-        pytest.skip(f"no real node: {why}")
-    with ControlPlane() as plane:
-        node = RealNode(plane)
-        try:
-            node.start()
-            yield plane
-        finally:
-            node.stop()
+@pytest.fixture
+def plane(node_plane):
+    if not shutil.which("sshd", path="/usr/sbin:/usr/bin"):
+        pytest.skip("NOT SHOWN, no sshd for the image: apt-get install openssh-server")
+    return node_plane
 
 
 @pytest.fixture
@@ -129,10 +118,10 @@ def test_it_grows_to_three_and_shrinks_to_one_by_name_while_it_trains(plane, clu
 
         def wait(what, message):
             try:
-                cluster.wait(lambda: what(logs(plane, space)), 90, message)
+                cluster.wait(lambda: what(said_by_launcher(plane, space)), 90, message)
             except Late as late:
                 pods = [(pod["metadata"]["name"], pod["status"]) for pod in pods_of(cluster, space)]
-                story = [logs(plane, space), agent.log.read_text(), *map(str, pods)]
+                story = [said_by_launcher(plane, space), agent.log.read_text(), *map(str, pods)]
                 raise Late("\n".join([str(late), *story])) from None
 
         agent.start()
@@ -150,7 +139,7 @@ def test_it_grows_to_three_and_shrinks_to_one_by_name_while_it_trains(plane, clu
             cluster.condition("batch/v1/Job", "train-launcher", "Complete", space, 60)
         finally:
             agent.kill()
-        said = logs(plane, space)
+        said = said_by_launcher(plane, space)
         assert "sizes [2, 3, 1]" in said, said
         assert "lost" not in said, "announced before it was ready, or removed before it was let go"
         steps = [int(step) for step in re.findall(r"^step (\d+)", said, re.M)]
@@ -165,18 +154,5 @@ def pods_of(cluster, space, more=""):
     return cluster.list("v1/Pod", space, f"colony.dev/job=train{more}")
 
 
-def logs(plane, space):
-    """Of the launcher; empty while it has none."""
-    kubectl = [
-        str(build.programs("kube")["kube"]),
-        "kubectl",
-        "--kubeconfig",
-        str(plane.kubeconfig),
-    ]
-    done = subprocess.run(
-        [*kubectl, "-n", space, "logs", "-l", "colony.dev/role=launcher", "--tail=-1"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.stdout
+def said_by_launcher(plane, space):
+    return logs(plane, space, "-l", "colony.dev/role=launcher")

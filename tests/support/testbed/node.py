@@ -24,7 +24,7 @@ from testbed.children import Child
 from testbed.janitor import CGROUPS, PROC, cgroups, run
 from testbed.plane import ControlPlane
 
-__all__ = ["LABEL", "RealNode", "reason"]
+__all__ = ["LABEL", "RealNode", "logs", "reason"]
 
 LABEL = "colony.dev/real"
 NAME = "real"
@@ -48,6 +48,17 @@ def reason() -> str:
     if run("nft", "list", "tables").returncode:
         return "the kernel has no nftables"
     return ""
+
+
+def logs(plane: ControlPlane, namespace: str, *which: str) -> str:
+    """What containers said: of a pod by its name, or by `-l LABELS`. Empty while there is none."""
+    kube = str(build.programs("kube")["kube"])
+    argv = [kube, "kubectl", f"--kubeconfig={plane.kubeconfig}", "-n", namespace, "logs", *which]
+    done = subprocess.run(
+        [*argv, "--all-containers", "--tail=-1"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.stdout
 
 
 class RealNode:
