@@ -2,8 +2,9 @@
 
 Pods of Jobs end by themselves; the others run until they are deleted. A pod's annotations change
 its pace: `pod-ready.stage.kwok.x-k8s.io/delay: 1h` never runs, `pod-complete.stage…/delay: 20s`
-runs for that long. Label `pod-container-running-failed.stage.kwok.x-k8s.io: "true"` makes its
-containers fail, with exit code 1 or what the annotation `….stage.kwok.x-k8s.io/exit-code` says.
+runs for that long; each with `…/jitter-delay` of the same length, since the shorter wins. Label
+`pod-container-running-failed.stage.kwok.x-k8s.io: "true"` makes its containers fail, with exit code
+1 or what the annotation `….stage.kwok.x-k8s.io/exit-code` says.
 """
 
 from __future__ import annotations
