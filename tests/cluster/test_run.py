@@ -45,6 +45,8 @@ def bought(cluster):
     """Nodes as a simulated cloud's cluster would have them."""
     labels = {"colony.dev/accelerator": "A10G"}
     kwok.fake_nodes(cluster, 2, gpus=1, prefix="a10g", labels=labels)
+    yield
+    kwok.remove_nodes(cluster, "colony.dev/accelerator=A10G")
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def bought(cluster):
     labels = {"colony.dev/accelerator": "A10G"}
     kwok.fake_nodes(cluster, 4, gpus=1, prefix="sold", labels=labels)
     yield
-    cluster.delete_all("v1/Node", "colony.dev/accelerator=A10G")
+    kwok.remove_nodes(cluster, "colony.dev/accelerator=A10G")
 
 
 def write(folder, *jobs, **colony_fields):
@@ -67,12 +67,14 @@ def run(file, world):
     return Running("run", file, "--yes", "--world", world, "--format", "json")
 
 
-def pods(cluster, labels=JOB, space=None):
+def pods(cluster, labels=JOB, space="default"):
+    """Other tests' jobs have the same name, in namespaces of their own."""
     return cluster.list("v1/Pod", space, labels)
 
 
-def running(cluster, labels=JOB):
-    return [pod for pod in pods(cluster, labels) if pod["status"].get("phase") == "Running"]
+def running(cluster, labels=JOB, space="default"):
+    found = pods(cluster, labels, space)
+    return [pod for pod in found if pod["status"].get("phase") == "Running"]
 
 
 @pytest.mark.parametrize(
@@ -215,16 +217,18 @@ def test_a_queued_gang_waits_for_quota_and_gives_way_to_a_higher_priority(
 
     # suspended until quota frees, then as a gang
     life = run(write(tmp_path, first, second, **fields), world)
-    life.until(lambda: len(running(cluster, "colony.dev/job=first")) == 2)
+    life.until(lambda: len(running(cluster, "colony.dev/job=first", "research")) == 2)
     assert jobset_of("second")["spec"]["suspend"] is True
-    assert pods(cluster, "colony.dev/job=second") == []
-    life.until(lambda: len(pods(cluster, "colony.dev/job=second")) == 2)
+    assert pods(cluster, "colony.dev/job=second", "research") == []
+    life.until(lambda: len(pods(cluster, "colony.dev/job=second", "research")) == 2)
     assert done_well(life.end())
 
     # a higher priority takes the place of a lower one that runs
     up = colony("up", write(tmp_path, low, **fields), "--yes", "--world", world)
     assert up.code == 0, up.err
-    cluster.wait(lambda: len(running(cluster, "colony.dev/job=second")) == 2, 60, "the low one")
+    cluster.wait(
+        lambda: len(running(cluster, "colony.dev/job=second", "research")) == 2, 60, "the low one"
+    )
     up = colony("up", write(tmp_path, low, third, **fields), "--yes", "--world", world)
     assert up.code == 0, up.err
     cluster.wait(lambda: is_evicted(cluster), 60, "the preemption")
