@@ -98,8 +98,8 @@ class Rest(Strict):
     event_callback: str | None = None
     file_mounts: dict[str, Any] = Field(default_factory=dict)
     """Source (text), or a `Storage`."""
-    inputs: dict[str, float] = Field(default_factory=dict)
-    outputs: dict[str, float] = Field(default_factory=dict)
+    inputs: dict[str, float] | None = None
+    outputs: dict[str, float] | None = None
     managed_secrets: list[str] = Field(default_factory=list)
     pool: dict[str, Any] | None = None
     service: dict[str, Any] | None = None
@@ -123,8 +123,8 @@ class Rest(Strict):
 
     @field_validator("inputs", "outputs")
     @classmethod
-    def _one(cls, sizes: dict[str, float]) -> dict[str, float]:
-        if len(sizes) > 1:
+    def _one(cls, sizes: dict[str, float] | None) -> dict[str, float] | None:
+        if sizes is not None and len(sizes) != 1:
             raise refuse(Problem("", "must be one URI and its size in GB", "add the sizes"))
         return sizes
 
@@ -192,7 +192,7 @@ def _each(items: dict[str, Any], model: type[Strict], text: str) -> dict[str, An
     for key, item in items.items():
         path = printable(key)
         if isinstance(item, dict):
-            made[key], found = check(model, item)
+            made[key], found = check(model, {k: v for k, v in item.items() if v is not None})
             problems += [at(path, problem) for problem in found]
         elif isinstance(item, str):
             made[key] = item
