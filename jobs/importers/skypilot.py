@@ -47,7 +47,8 @@ def import_task(task: dict[str, Any], stem: str) -> Imported:
     job, problems = check(Job, data)
     result.problems += [_renamed(problem, {**fields.paths, **_PATHS}) for problem in problems]
     result.job = None if result.problems else job
-    result.warnings = [w for w in result.warnings if not _wrong(w.path, result.problems)]
+    told = dict.fromkeys(result.warnings)
+    result.warnings = [each for each in told if not _wrong(each.path, result.problems)]
     if not str(task.get("run", "")).strip():
         result.warnings.append(Problem("run", "nothing to run", "the job ends after its setup"))
     return result

@@ -273,6 +273,14 @@ def test_the_forms_of_autostop(value, expected):
     assert (stop.enabled, stop.idle_minutes, stop.down) == expected
 
 
+@pytest.mark.parametrize(("down", "event"), [(False, "stop"), (True, "down")])
+def test_the_older_hook_of_autostop_is_one_of_the_hooks(down, event):
+    choice, _ = choice_of({"autostop": {"hook": "bye", "down": down, "hook_timeout": 5}})
+    assert recorded(choice.candidates[0])["hooks"] == [
+        {"run": "bye", "events": [event], "timeout": 5}
+    ]
+
+
 def test_candidates_become_alternatives_of_the_job():
     job, (warning,) = job_of(
         {
@@ -295,6 +303,12 @@ def test_what_cannot_be_built_is_left_out_while_others_remain():
     assert [(w.path, isinstance(w, NotHonoured)) for w in warnings] == [
         ("resources.any_of[0].infra", False), ("resources.any_of[2].gpus", False),
     ]  # fmt: skip
+
+
+def test_what_is_said_of_a_candidate_is_said_once():
+    items = [{"infra": "aws"}, {"infra": "lambda"}]
+    _, warnings = job_of({"accelerators": {"A100": 1, "L4": 1}, "any_of": items})
+    assert [w.path for w in warnings] == ["resources.any_of[1].infra", "resources.accelerators"]
 
 
 def test_what_a_job_has_once_must_be_the_same_in_all_candidates():

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colony.documents import documents_of, load_colony
 from jobs.errors import NotSupported
+from jobs.importers.sky.entry import Entry
 from jobs.importers.sky.forms import delay
+from jobs.importers.sky.rest import Rest
 from jobs.importers.sky.substitution import substitute
 from jobs.importers.sky.variables import managed_name
 from jobs.importers.skypilot import import_task
@@ -216,3 +218,32 @@ def test_variables_of_the_command_line_reach_every_task():
     file = Path("file.yaml")
     assert paths(documents_of(text, file)[0].problems) == ["tasks[0].envs.K", "tasks[1].envs.K"]
     assert documents_of(text, file, {"K": "v"})[0].ok
+
+
+def test_a_variable_without_a_value_is_one_problem():
+    assert paths(read(workdir="$A", envs={"A": None}).problems) == ["envs.A"]
+
+
+RESOURCES = [*Entry.model_fields, "any_of", "ordered", "hooks", "_requires_fuse"]
+TASK = [*Rest.model_fields, "name", "num_nodes", "setup", "run", "envs", "secrets", "bogus"]
+texts = st.sampled_from(
+    ["", "a", "A100:1", "80GB+", "tpu-v4", "aws", "k8s/x", "secrets:A", "$A", "10m", "docker:a"]
+)
+scalars = st.none() | st.booleans() | st.integers(-2, 300) | st.floats() | texts
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(texts | st.sampled_from(RESOURCES), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+resources = st.dictionaries(st.sampled_from(RESOURCES), values, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(TASK), values, max_size=4), resources | values)
+def test_whatever_a_task_holds_it_becomes_a_job_or_problems(task, needs):
+    result = import_task({**task, "resources": needs}, "task")
+    assert (result.job is None) == bool(result.problems)
+    assert all(problem.message for problem in (*result.problems, *result.warnings))

@@ -63,7 +63,9 @@ def _specs(value: object) -> list[str]:
     if isinstance(value, dict):
         return [_keyed(key, count) for key, count in value.items()]
     if isinstance(value, (list, set)):
-        return [_text(item) for item in (value if isinstance(value, list) else sorted(value))]
+        return [
+            _text(item) for item in (value if isinstance(value, list) else sorted(value, key=str))
+        ]
     raise refuse(Problem("", f"must name an accelerator and a count, not {value}", _HINT))
 
 
