@@ -195,7 +195,12 @@ def test_what_does_no_harm_is_a_warning_only(task, path):
 
 
 @pytest.mark.parametrize(
-    "task", [{"resources": {"disk_size": 256}}, {"resources": {"network_tier": "standard"}}]
+    "task",
+    [
+        {"resources": {"disk_size": 256}},
+        {"resources": {"disk_size": "256GB"}},
+        {"resources": {"network_tier": "standard"}},
+    ],
 )
 def test_skypilots_own_defaults_ask_for_nothing(task):
     assert import_task({"run": "x", **task}, "task").warnings == []
