@@ -36,6 +36,10 @@ class Gpus:
     unbuilt: str = ""
     """What it is, where nothing here can run on it."""
 
+    @property
+    def is_tpu(self) -> bool:
+        return self.name.lower().startswith("tpu")
+
     def __str__(self) -> str:
         return format_accelerators(self.name, self.count)
 
@@ -97,7 +101,7 @@ def _kinds(spec: str) -> Iterable[Gpus]:
 
 def _named(spec: str) -> Gpus:
     name, count = name_and_count(spec)
-    if name.lower().startswith("tpu"):
+    if Gpus(name, count).is_tpu:
         return Gpus(name, count, f"{printable(name)} (TPUs)")
     found = find(name)
     if found and not found.built:

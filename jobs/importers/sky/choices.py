@@ -19,6 +19,8 @@ __all__ = ["Candidate", "Choice", "read_choice"]
 
 _CHOICES = ("any_of", "ordered")
 _PATH = "resources"
+_TPUS = "gcp"
+"""The cloud that has them, its Kubernetes included."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,10 @@ def _over(base: Part, item: Part) -> Part:
 def _candidate(part: Part, gpus: Gpus | None) -> Candidate:
     older = {name: part.values[name] for name in PLACE if name in part.values}
     others = {k: v for k, v in part.values.items() if k not in ("accelerators", "infra", *PLACE)}
-    return Candidate(gpus, part.values.get("infra", older), others, part.paths, part.path)
+    place = part.values.get("infra", older)
+    if gpus and gpus.is_tpu and "cloud" not in place:
+        place = {"cloud": _TPUS, **place}
+    return Candidate(gpus, place, others, part.paths, part.path)
 
 
 def _misplaced(one: Candidate) -> Iterator[Problem]:
@@ -155,9 +160,9 @@ def _misplaced(one: Candidate) -> Iterator[Problem]:
     values = {name: one.place for name in ("infra", *PLACE) if name in one.paths}
     yield from infra_twice(Part(values, one.paths))
     cloud = one.place.get("cloud")
-    tpu = one.gpus is not None and one.gpus.name.lower().startswith("tpu")
-    if tpu and cloud not in (None, "gcp", KUBERNETES):
-        yield Problem(f"{one.path}", f"{one.gpus} is not on {cloud}", "TPUs are on gcp")
+    if one.gpus and one.gpus.is_tpu and cloud not in (_TPUS, KUBERNETES):
+        path = one.paths["accelerators"]
+        yield Problem(path, f"{one.gpus.name} is not on {cloud}", f"TPUs are on {_TPUS}")
 
 
 def _without_null(given: dict[str, Any]) -> dict[str, Any]:
