@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from colony.importers.foreign import SCALINGS
-from colony.kinds import COLONY, TASK, UNKNOWN, Document, is_task, parse
-from colony.reading import pages, read_text
+from colony.kinds import COLONY, TASK, UNKNOWN, Document, is_task, parse, parse_several
+from colony.reading import Page, pages, read_text
 from components.spec import Cloud, ClusterSpec, ColonySpec
 from jobs.errors import InputError, NotSupported, Problem
 from jobs.names import duplicates, slugify
-from jobs.problems import NotHonoured, Unbuilt, did_you_mean, printable, unbuilt
+from jobs.problems import NotHonoured, Unbuilt, did_you_mean, printable
 from jobs.spec import Job
 from jobs.wording import check
 
@@ -57,7 +57,7 @@ def documents_of(text: str, file: Path, envs: Mapping[str, str] = _NO_ENVS) -> l
     if not found:
         raise InputError(Problem("", "empty: no document in it", "see `colony schema`"))
     if sum(is_task(page.data) for page in found) > 1:
-        return [_pipeline([page.data for page in found], file)]
+        return [_several(found, file, envs)]
     documents = [
         Document(str(file), UNKNOWN, problems=page.problems)
         if page.problems
@@ -123,15 +123,16 @@ def schema() -> dict[str, Any]:
     return file_schema()
 
 
-def _pipeline(tasks: list[Any], file: Path) -> Document:
-    header = next(task for task in tasks if is_task(task))
-    parallel = header.get("execution") == "parallel"
-    what = "a SkyPilot job group" if parallel else "a SkyPilot pipeline (several tasks in a file)"
-    name = header.get("name")
-    problem = unbuilt(what, hint="one task a file")
-    return Document(
-        str(file), TASK, printable(name) if isinstance(name, str) else "", problems=[problem]
-    )
+def _several(found: list[Page], file: Path, envs: Mapping[str, str]) -> Document:
+    """A pipeline or a job group of SkyPilot is one document: its tasks belong together."""
+    problems = [problem for page in found for problem in page.problems]
+    strangers = [place for place, page in enumerate(found) if not is_task(page.data)]
+    if not problems and strangers:
+        message = f"document {strangers[0] + 1} is no task, and stands among tasks of SkyPilot"
+        problems.append(Problem("", message, "put it into a file of its own"))
+    if problems:
+        return Document(str(file), TASK, problems=problems)
+    return parse_several([page.data for page in found], file, envs)
 
 
 def _once_each(documents: list[Document]) -> list[Document]:

@@ -13,12 +13,16 @@ from components.spec import ColonySpec
 from jobs.data import load
 from jobs.errors import InputError, Problem
 from jobs.frameworks import complete
-from jobs.importers.skypilot import import_task
+from jobs.importers.sky.several import import_several
+from jobs.importers.skypilot import Imported, import_task
 from jobs.problems import did_you_mean, printable, unbuilt
 from jobs.spec import Job
 from jobs.wording import at, check
 
-__all__ = ["API_VERSION", "COLONY", "JOB", "TASK", "UNKNOWN", "Document", "is_task", "parse"]
+__all__ = [
+    "API_VERSION", "COLONY", "JOB", "TASK", "UNKNOWN", "Document", "is_task", "parse",
+    "parse_several",
+]  # fmt: skip
 
 API_VERSION = "colony/v1"
 COLONY, JOB, TASK, UNKNOWN = "Colony", "Job", "SkyPilot", "unknown"
@@ -73,6 +77,17 @@ def parse(data: Any, file: Path, envs: Mapping[str, str]) -> Document:
         return Document(where, printable(known), _name(data), problems=[problem])
     body = {key: value for key, value in data.items() if key not in ("apiVersion", "kind")}
     return _colony(body, file, envs) if kind == COLONY else _job(body, file, envs)
+
+
+def parse_several(tasks: list[dict[str, Any]], file: Path, envs: Mapping[str, str]) -> Document:
+    """The one document of a SkyPilot pipeline or job group."""
+
+    def read(task: dict[str, Any], stem: str) -> Imported:
+        return _read_task(task, stem, file, envs)
+
+    found = import_several(tasks, read, file.stem)
+    name = found.header.name or file.stem
+    return _document(TASK, {"name": name}, file, None, found.problems, found.warnings)
 
 
 def _kind_problem(kind: object, api: object) -> Problem | None:
@@ -151,11 +166,18 @@ def _task(data: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document
             hint = f"write `apiVersion: {API_VERSION}` and `kind: {kind}`"
             problem = Problem("kind", f"required beside `{found[0]}`", hint)
             return Document(str(file), UNKNOWN, _name(data), problems=[problem])
-    result = import_task(_with_envs(data, envs), file.stem)
-    crossed = _crossed(result.job) if result.job else []
-    problems = [*result.problems, *crossed, *_workdir(data, file, "")]
+    result = _read_task(data, file.stem, file, envs)
     name = result.job.name if result.job else _name(data) or file.stem
-    return _document(TASK, {"name": name}, file, result.job, problems, result.warnings)
+    return _document(TASK, {"name": name}, file, result.job, result.problems, result.warnings)
+
+
+def _read_task(data: dict[str, Any], stem: str, file: Path, envs: Mapping[str, str]) -> Imported:
+    """A task, and what does not fit together in it; its workdir with the variables put in."""
+    result = import_task(_with_envs(data, envs), stem)
+    workdir = result.job.workdir if result.job else data.get("workdir")
+    crossed = _crossed(result.job) if result.job else []
+    result.problems += [*crossed, *_workdir({"workdir": workdir}, file, "")]
+    return result
 
 
 def _document(

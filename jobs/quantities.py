@@ -12,8 +12,8 @@ from jobs.errors import Problem
 from jobs.problems import printable, refuse, unbuilt
 
 __all__ = [
-    "Amount", "format_accelerators", "format_duration", "parse_accelerators", "parse_cpus",
-    "parse_duration", "parse_memory",
+    "Amount", "format_accelerators", "format_duration", "name_and_count", "parse_accelerators",
+    "parse_cpus", "parse_duration", "parse_memory",
 ]  # fmt: skip
 
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -91,12 +91,17 @@ def parse_accelerators(value: object) -> tuple[str, float]:
     text = _single(value)
     if _BY_MEMORY.fullmatch(text):
         raise refuse(unbuilt(f"accelerators by memory ({printable(text)})", "", _ACCELERATOR_HINT))
+    name, count = name_and_count(text)
+    return canonical(name), count
+
+
+def name_and_count(text: str) -> tuple[str, float]:
+    """(`h100`, 8) of `h100:8`, whether or not the name is known."""
     match = _ACCELERATOR.fullmatch(text)
     if not match:
-        what = f"{printable(value)} is not an accelerator and a count"
+        what = f"{printable(text)} is not an accelerator and a count"
         raise refuse(Problem("", what, _ACCELERATOR_HINT))
-    count = _count(match[2])
-    return canonical(match[1]), count
+    return match[1], _count(match[2])
 
 
 def format_accelerators(name: str, count: float) -> str:

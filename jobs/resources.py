@@ -34,6 +34,8 @@ class Resources(Strict):
     """The cloud's own name of the machine."""
     use_spot: bool = Field(default=False, strict=True)
     """Whether the machines may be taken away at any time, for a lower price."""
+    max_price: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """USD for one node and hour, at most."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Kubernetes labels of the workload."""
 

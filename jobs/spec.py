@@ -16,8 +16,8 @@ from jobs.resources import Resources
 from jobs.role import Role, SecretEnv, Toleration, Volume
 
 __all__ = [
-    "Backend", "Framework", "Job", "Launch", "Mpi", "MpiKind", "Output", "Policy", "Resources",
-    "Role", "TensorFlow",
+    "Backend", "Framework", "Job", "Launch", "Mpi", "MpiKind", "Output", "Policy", "Preference",
+    "Resources", "Role", "TensorFlow",
 ]  # fmt: skip
 
 _POD_SUFFIX = len("-0-99999-abcde")
@@ -75,6 +75,13 @@ class Mpi(Strict):
     """Where the launcher finds its hosts."""
 
 
+class Preference(str, Enum):
+    """How one of several candidates is chosen."""
+
+    ANY = "any"
+    ORDERED = "ordered"
+
+
 class TensorFlow(Strict):
     """For tensorflow."""
 
@@ -114,7 +121,11 @@ class Job(Strict):
     )
     """Environment variables that are kept secret. An empty one must be given with --env."""
     resources: Resources = Field(default_factory=Resources)
-    """What one node needs."""
+    """What one node needs: the first candidate, where there are several."""
+    alternatives: list[Resources] = Field(default_factory=list)
+    """What would do as well as `resources`, for the roles that have none of their own."""
+    preference: Preference = Preference.ANY
+    """any = the cheapest of `resources` and `alternatives`; ordered = the first to be had."""
     nodes: int = Field(default=1, ge=1, le=100_000, strict=True)
     """How many nodes (pods), started together."""
     processes_per_node: int | None = Field(default=None, ge=1, le=1000, strict=True)

@@ -39,7 +39,7 @@ def plan(file: Path, catalog: Path | None, top: int, by: str, envs: list[str], o
 
     loaded = load_colony([file], parse_envs(envs))
     known = Catalog.load(catalog)
-    show.warn(known.warnings)
+    show.warn([*loaded.warnings, *known.warnings])
     plans = [
         make_plan(request_of(job), known, top=top, by=by, today=date.today())
         for job in loaded.spec.jobs

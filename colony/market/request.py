@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from jobs.roles import Member
     from jobs.spec import Job, Resources
 
-__all__ = ["Request", "request_of", "requests_of", "split_accelerators"]
+__all__ = [
+    "Request", "candidates_of", "choices_of", "request_of", "requests_of", "split_accelerators",
+]  # fmt: skip
 
 DEFAULT_CPUS = "8+"
 """Of a job that names neither accelerators nor cpus nor a machine (as SkyPilot has it)."""
@@ -103,6 +105,22 @@ class Request:
         return {"accelerators": shown.pop("accelerator"), **shown}
 
 
+def candidates_of(job: Job) -> list[Job]:
+    """The same job on each of its candidates, the first to be preferred; itself without any."""
+    return [
+        job.model_copy(update={"resources": need, "alternatives": []})
+        for need in (job.resources, *job.alternatives)
+    ]
+
+
+def choices_of(job: Job) -> list[list[Request]]:
+    """What `requests_of` says of each candidate, in the job's order.
+
+    With `job.preference` any, the cheapest is meant; ordered, the first that can be had.
+    """
+    return [requests_of(candidate) for candidate in candidates_of(job)]
+
+
 def request_of(job: Job) -> Request:
     """The request of a job; of one with several roles, the one for the most accelerators."""
     requests = requests_of(job)
@@ -114,6 +132,7 @@ def requests_of(job: Job) -> list[Request]:
 
     An elastic role is bought at its `max`: what may be grown into is there, and is paid for.
     Launchers, schedulers and the like that ask for nothing of their own run beside the others.
+    Of a job with alternatives, the first candidate alone is asked for.
     Raises InputError for a job that does not fit together.
     """
     kinds: dict[Request, int] = {}
@@ -148,6 +167,7 @@ def _request(need: Resources, nodes: int, job: Job) -> Request:
         zones=(need.zone,) if need.zone else (),
         instance_type=need.instance_type,
         use_spot=need.use_spot,
+        max_price=need.max_price,
         context=need.context,
         hours=job.expected_run_time / 3600,
     )

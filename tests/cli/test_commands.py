@@ -58,6 +58,14 @@ def test_every_example_is_valid_and_has_an_offer(run, file):
         assert plan["chosen"] in plan["offers"]
 
 
+def test_a_plan_says_what_validate_warns_of(run, tmp_path):
+    path = tmp_path / "task.yaml"
+    path.write_text("run: x\nresources: {accelerators: [L4:1, A100:8]}\n", encoding="utf-8")
+    code, out, err = run("plan", path, "--format", "json")
+    assert (code, json.loads(out)["chosen"]["accelerators"]) == (0, "L4")
+    assert "the first is taken" in err
+
+
 def test_a_real_cloud_is_not_touched_without_consent(run, monkeypatch, tmp_path):
     def nothing_may_start(*_):
         raise AssertionError("the engine was started before the price was agreed to")

@@ -130,48 +130,80 @@ def test_a_task_with_nothing_to_run_is_warned_about():
     assert [w.path for w in import_task({"setup": "x"}, "task").warnings] == ["run"]
 
 
-LATER = (
-    [{field: {"x": 1}} for field in ("file_mounts", "config", "volumes", "inputs", "outputs")]
-    + [{"managed_secrets": ["a"]}, {"event_callback": "x"}, {"workdir": {"url": "https://x"}}]
-    + [{"secrets": ["secrets:TOKEN"]}, {"secrets": {"secrets:TOKEN": None}}]
-    + [{"envs": {"SKYPILOT_DOCKER_PASSWORD": SECRET}}]
-    + [
-        {"resources": resources}
-        for resources in (
-            {"any_of": [{"infra": "aws"}]},
-            {"ordered": [{"infra": "aws"}]},
-            {"job_recovery": "FAILOVER"},
-            {"autostop": True},
-            {"disk_size": 100},
-            {"disk_tier": "best"},
-            {"network_tier": "best"},
-            {"ports": 80},
-            {"priority": 3},
-            {"max_hourly_cost": 3},
-            {"image_id": "ami-1"},
-            {"image_id": {"us-east-1": "docker:x"}},
-            {"accelerators": {"A100": 1, "L4": 2}},
-            {"accelerators": {"A100:1": None, "V100:1": None}},
-            {"accelerators": ["A100:1", "L4:1"]},
-            {"accelerators": "80GB+"},
-            {"accelerators": "tpu-v4-8"},
-            {"memory": "4x"},
-            {"infra": "ssh/rack"},
-            {"infra": "slurm/x"},
-            {"cloud": "lambda"},
-        )
-    ]
+NOT_HONOURED = [
+    ({"file_mounts": {"/data": "s3://b"}}, "file_mounts"),
+    ({"volumes": {"/data": "ckpt"}}, "volumes"),
+    ({"volume_mounts": ["x"]}, "volume_mounts"),
+    ({"managed_secrets": ["a"]}, "managed_secrets"),
+    ({"event_callback": "x"}, "event_callback"),
+    ({"workdir": {"url": "https://x"}}, "workdir"),
+    ({"secrets": ["secrets:TOKEN"]}, "secrets[0]"),
+    ({"secrets": {"secrets:workspace.TOKEN": None}}, "secrets.secrets:workspace.TOKEN"),
+    ({"secrets": {"TOKEN": None}}, "secrets.TOKEN"),
+    ({"config": {"docker": {"run_options": ["-v"]}}}, "config.docker.run_options"),
+    ({"config": {"hooks": [{"run": "x", "events": ["down"]}]}}, "config.hooks"),
+    ({"config": {"kubernetes": {"kueue": {"x": 1}}}}, "config.kubernetes.kueue"),
+    ({"resources": {"job_recovery": "FAILOVER"}}, "resources.job_recovery"),
+    (
+        {"resources": {"job_recovery": {"recover_on_exit_codes": 33}}},
+        "resources.job_recovery.recover_on_exit_codes",
+    ),
+    ({"resources": {"autostop": {"hook": "x"}}}, "resources.autostop.hook"),
+    ({"resources": {"disk_size": 100}}, "resources.disk_size"),
+    ({"resources": {"disk_tier": "best"}}, "resources.disk_tier"),
+    ({"resources": {"local_disk": "nvme"}}, "resources.local_disk"),
+    ({"resources": {"ports": 80}}, "resources.ports"),
+    ({"resources": {"priority": 3}}, "resources.priority"),
+    ({"resources": {"volumes": [{}]}}, "resources.volumes"),
+    ({"resources": {"accelerator_args": {"tpu_name": "x"}}}, "resources.accelerator_args"),
+    ({"resources": {"image_id": "ami-1"}}, "resources.image_id"),
+    ({"resources": {"image_id": {"us-east-1": "docker:x"}}}, "resources.image_id"),
+    ({"resources": {"accelerators": "tpu-v4-8"}}, "resources.accelerators"),
+    ({"resources": {"accelerators": "Trainium:16"}}, "resources.accelerators"),
+    ({"resources": {"infra": "ssh/rack"}}, "resources.infra"),
+    ({"resources": {"infra": "slurm/x"}}, "resources.infra"),
+    ({"resources": {"cloud": "lambda"}}, "resources.cloud"),
+]
+
+
+@pytest.mark.parametrize(("task", "path"), NOT_HONOURED, ids=str)
+def test_what_has_no_effect_is_valid_and_said_so_that_a_run_is_refused(task, path):
+    result = import_task({"run": "x", **task}, "task")
+    assert (result.problems, result.job is None) == ([], False)
+    (warning,) = result.warnings
+    assert isinstance(warning, NotHonoured)
+    assert (warning.path, warning.message.partition(":")[0]) == (path, "not honoured")
+
+
+@pytest.mark.parametrize(
+    ("task", "path"),
+    [
+        ({"inputs": {"s3://b": 10}}, "inputs"),
+        ({"outputs": {"gs://b": 0.5}}, "outputs"),
+        ({"api_server_access": False}, "api_server_access"),
+        ({"resources": {"autostop": True}}, "resources.autostop"),
+        ({"resources": {"network_tier": "Best"}}, "resources.network_tier"),
+        ({"resources": {"ephemeral_storage": "x"}}, "resources.ephemeral_storage"),
+        ({"resources": {"_requires_fuse": True}}, "resources._requires_fuse"),
+    ],
+    ids=str,
 )
+def test_what_does_no_harm_is_a_warning_only(task, path):
+    result = import_task({"run": "x", **task}, "task")
+    assert (result.problems, [w.path for w in result.warnings]) == ([], [path])
+    assert not isinstance(result.warnings[0], NotHonoured)
 
 
-@pytest.mark.parametrize("task", LATER, ids=str)
-def test_what_is_not_built_is_refused_by_name(task):
-    (found,) = problems_of(**task)
-    assert isinstance(found, Unbuilt)
-    assert found.message.endswith("not built yet")
-    (outer,) = task
-    assert found.path.startswith(outer)
-    assert SECRET not in str(found)
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"resources": {"disk_size": 256}},
+        {"resources": {"disk_size": "256GB"}},
+        {"resources": {"network_tier": "standard"}},
+    ],
+)
+def test_skypilots_own_defaults_ask_for_nothing(task):
+    assert import_task({"run": "x", **task}, "task").warnings == []
 
 
 @pytest.mark.parametrize(
@@ -190,7 +222,9 @@ def test_what_is_not_built_is_refused_by_name(task):
         ({"envs": {"1A": "x"}}, "envs.1A"),
         ({"envs": {"A": None}}, "envs.A"),
         ({"envs": ["A=x"]}, "envs"),
-        ({"secrets": {"A": None}}, "secrets.A"),
+        ({"secrets": {"secrets:A": "x"}}, "secrets.secrets:A"),
+        ({"secrets": ["A"]}, "secrets[0]"),
+        ({"envs": {"SKYPILOT_DOCKER_PASSWORD": SECRET}}, "envs.SKYPILOT_DOCKER_PASSWORD"),
         ({"secrets": SECRET}, "secrets"),
         ({"resources": []}, "resources"),
         ({"resources": {"bogus": 1}}, "resources.bogus"),
@@ -234,10 +268,10 @@ def test_what_is_wrong_is_told_in_the_words_of_the_task(task, path):
 
 def test_every_problem_is_reported_at_once():
     found = problems_of(
-        num_nodes=0, file_mounts={"/a": "b"}, bogus=1, resources={"cpus": "x", "ports": 1}
+        num_nodes=0, file_mounts={"/a": 7}, bogus=1, resources={"cpus": "x", "ports": 0}
     )
     paths = {p.path for p in found}
-    assert paths == {"num_nodes", "file_mounts", "bogus", "resources.cpus", "resources.ports"}
+    assert paths == {"num_nodes", "file_mounts./a", "bogus", "resources.cpus", "resources.ports"}
 
 
 def test_old_and_misplaced_fields_get_the_right_hint():

@@ -1,6 +1,13 @@
 import pytest
 
-from colony.market.request import Request, request_of, requests_of, split_accelerators
+from colony.market.request import (
+    Request,
+    candidates_of,
+    choices_of,
+    request_of,
+    requests_of,
+    split_accelerators,
+)
 from jobs.errors import InputError
 from jobs.spec import Job, Resources, Role
 
@@ -85,3 +92,24 @@ def test_an_elastic_role_is_bought_at_its_most():
         resources=Resources(accelerators="H100:8"),
     )  # fmt: skip
     assert [request.nodes for request in requests_of(job)] == [6]
+
+
+def test_a_job_with_alternatives_is_a_request_for_each_and_the_first_stands_for_it():
+    others = [Resources(accelerators="A100:8"), Resources(accelerators="L4:8", max_price=2.5)]
+    job = Job(
+        name="train", nodes=2, resources=Resources(accelerators="H100:8"), alternatives=others
+    )
+    asked = [(r.accelerator, r.nodes, r.max_price) for (r,) in choices_of(job)]
+    assert asked == [("H100", 2, None), ("A100", 2, None), ("L4", 2, 2.5)]
+    assert request_of(job).accelerator == "H100"
+    assert all(candidate.alternatives == [] for candidate in candidates_of(job))
+
+
+def test_roles_with_resources_of_their_own_are_the_same_in_each_candidate():
+    roles = {"worker": Role(replicas=2), "ps": Role(resources=Resources(cpus="4"))}
+    job = Job(
+        name="train", framework="tensorflow", roles=roles,
+        resources=Resources(accelerators="H100:8"), alternatives=[Resources(accelerators="A100:8")],
+    )  # fmt: skip
+    asked = [[(r.accelerator, r.cpus, r.nodes) for r in choice] for choice in choices_of(job)]
+    assert asked == [[("H100", None, 2), (None, "4", 1)], [("A100", None, 2), (None, "4", 1)]]
