@@ -124,16 +124,34 @@ def _print_document(file: str, document: dict[str, Any]) -> None:
             out.print(f"  {severity}: {problem}", markup=False)
 
 
+def _bill(expected: dict[str, float]) -> str:
+    """All terms of what the chosen offer is expected to cost."""
+    terms = [f"{name.replace('_', ' ')} {usd:,.2f}" for name, usd in expected.items()]
+    return f"expected until done: ${expected['total']:,.2f} = {' + '.join(terms[:-1])}"
+
+
 def _print_plan(job: str, plan: dict[str, Any], top: int) -> None:
     offers = [
         [f"{o['cloud']}/{o['region']}", o["instance_type"], f"{o['accelerators']}:{o['count']}"
          if o["accelerators"] else "-", o["nodes"], "spot" if o["spot"] else "on-demand",
-         o["price_per_node_hour"], o["price_per_hour"], "<- chosen" if o == plan["chosen"] else ""]
+         o["price_per_node_hour"], o["price_per_hour"], f"{o['expected']['total']:,.2f}",
+         "<- chosen" if o == plan["chosen"] else ""]
         for o in plan["offers"][:top]
     ]  # fmt: skip
-    columns = ["where", "instance", "GPUs", "nodes", "capacity", "$/node/h", "$/h", ""]
+    columns = [
+        "where",
+        "instance",
+        "GPUs",
+        "nodes",
+        "capacity",
+        "$/node/h",
+        "$/h",
+        "$ to finish",
+        "",
+    ]
     if offers:
         show.table(f"job {job}", columns, offers)
+        show.console().print(_bill(plan["chosen"]["expected"]), markup=False)
     for refusal in plan["refused"]:
         near = f"; near: {', '.join(map(str, refusal['near']))}" if refusal["near"] else ""
         show.console().print(f"refused {refusal['count']}: {refusal['reason']}{near}", markup=False)

@@ -1,20 +1,22 @@
 """The cheapest feasible offer for a whole job, the ranked rest, and a reason for each refusal.
 
 The order, written once: cost, then on-demand before spot, then cloud, region, zone and machine
-type by name. Cost is the price of a node (`sticker`; the number of nodes is the same for all), or
-the expected bill of the whole run (`expected`).
+type by name. Cost is the expected bill until the run is done (`expected`), or the price of a node
+(`sticker`; the number of nodes is the same for all).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from colony.market.catalog import Catalog
-from colony.market.costs import Expected, expected
+from colony.market.costs import Expected, expected, expected_total
 from colony.market.facts import cluster_facts
 from colony.market.refusals import Refusal, sift, sifted_text
 from colony.market.request import Request
@@ -35,7 +37,7 @@ class Offer:
     nodes: int
     spot: bool
     zone: str | None
-    expected: Expected | None = None
+    expected: Expected
 
     @property
     def price_per_node_hour(self) -> float:
@@ -47,7 +49,7 @@ class Offer:
 
     def to_dict(self) -> dict[str, Any]:
         row = self.row
-        shown = {
+        return {
             "cloud": row.cloud,
             "region": row.region,
             "zone": self.zone,
@@ -59,8 +61,8 @@ class Offer:
             "price_per_node_hour": self.price_per_node_hour,
             "price_per_hour": self.price_per_hour,
             "date": row.date,
+            "expected": self.expected.to_dict(),
         }
-        return shown | ({"expected": self.expected.to_dict()} if self.expected else {})
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,13 @@ class Plan:
     """Row and whether as spot."""
     refusals: Sequence[Refusal]
     top: int | None = None
-    by: str = "sticker"
+    by: str = "expected"
     today: date | None = None
 
     @cached_property
     def offers(self) -> list[Offer]:
-        """The best `top`, or all. What the run is expected to cost stands with the first, and
-        with all where that is the order."""
-        everywhere = self.by == "expected"
-        return [
-            self._offer(row, spot, everywhere or place == 0)
-            for place, (row, spot) in enumerate(self.ranked[: self.top])
-        ]
+        """The best `top`, or all, each with what the run is expected to cost there."""
+        return [self._offer(row, spot) for row, spot in self.ranked[: self.top]]
 
     @property
     def chosen(self) -> Offer | None:
@@ -115,18 +112,19 @@ class Plan:
             "notes": self.notes,
         }
 
-    def _offer(self, row: Row, spot: bool, with_bill: bool) -> Offer:
-        zones = self.request.zones
-        zone = row.zone or (zones[0] if len(zones) == 1 else None)
-        bill = _bill(self.request, self.catalog, row, spot) if with_bill else None
-        return Offer(row, self.request.nodes, spot, zone, bill)
+    def _offer(self, row: Row, spot: bool) -> Offer:
+        request = self.request
+        zone = row.zone or (request.zones[0] if len(request.zones) == 1 else None)
+        rate, taken = request.nodes * (row.price_as(spot) or 0), request.nodes * spot
+        bill = expected(self.catalog, row.cloud, row.region, rate, request.hours, taken)
+        return Offer(row, request.nodes, spot, zone, bill)
 
 
 def plan(
     request: Request,
     catalog: Catalog,
     top: int | None = None,
-    by: str = "sticker",
+    by: str = "expected",
     today: date | None = None,
     built: Collection[str] | None = None,
 ) -> Plan:
@@ -145,9 +143,9 @@ def plan(
         refused = refused or ([] if rows else [_unknown(request, catalog)])
         refusals += [refusal for refusal in refused if refusal.reason not in told]
     if by == "expected":
-        ranked.sort(key=lambda pair: _expected_order(request, catalog, *pair))
+        ranked = _by_bill(ranked, request, catalog)
     elif request.use_spot is None:
-        ranked.sort(key=lambda pair: (pair[0].price_as(pair[1]), pair[1], total(pair[0])))
+        ranked = _ordered(ranked, lambda pair: (pair[0].price_as(pair[1]) or 0.0, pair[1]))
     return Plan(request, catalog, ranked, refusals, top, by, today)
 
 
@@ -163,15 +161,35 @@ def _rows(request: Request, catalog: Catalog, spot: bool) -> list[Row]:
     return catalog.of_type(request.instance_type, spot)
 
 
-def _bill(request: Request, catalog: Catalog, row: Row, spot: bool) -> Expected:
-    rate = request.nodes * (row.price_as(spot) or 0)
-    return expected(catalog, row.cloud, row.region, rate, request.hours)
+def _by_bill(
+    ranked: list[tuple[Row, bool]], request: Request, catalog: Catalog
+) -> list[tuple[Row, bool]]:
+    """What all machines of a place have in common is reckoned once."""
+    bills: dict[tuple[str, str, bool], Callable[[float], float]] = {}
+    nodes = request.nodes
+
+    def order(pair: tuple[Row, bool]) -> tuple[float, bool]:
+        row, spot = pair
+        place = (row.cloud, row.region, spot)
+        if place not in bills:
+            bills[place] = expected_total(
+                catalog, row.cloud, row.region, request.hours, nodes * spot
+            )
+        return bills[place](nodes * (row.price_as(spot) or 0)), spot
+
+    return _ordered(ranked, order)
 
 
-def _expected_order(
-    request: Request, catalog: Catalog, row: Row, spot: bool
-) -> tuple[float, bool, tuple[str, ...]]:
-    return (_bill(request, catalog, row, spot).total, spot, total(row))
+def _ordered(
+    ranked: list[tuple[Row, bool]], order: Callable[[tuple[Row, bool]], tuple[float, bool]]
+) -> list[tuple[Row, bool]]:
+    """By `order`, equals by name: which few need, so that names are compared for these alone."""
+    keyed = sorted(((order(pair), place) for place, pair in enumerate(ranked)))
+    found: list[tuple[Row, bool]] = []
+    for _, group in groupby(keyed, key=itemgetter(0)):
+        equal = [ranked[place] for _, place in group]
+        found += sorted(equal, key=lambda pair: total(pair[0])) if len(equal) > 1 else equal
+    return found
 
 
 def _existing(request: Request) -> Row:
