@@ -24,7 +24,7 @@ from colony.market.rows import Row, total
 from colony.market.rules import rules_of
 from jobs.problems import near
 
-__all__ = ["Offer", "Plan", "plan"]
+__all__ = ["Offer", "Plan", "order", "plan"]
 
 STALE_DAYS = 30
 
@@ -149,6 +149,12 @@ def plan(
     return Plan(request, catalog, ranked, refusals, top, by, today)
 
 
+def order(offer: Offer, by: str) -> tuple[float, bool, tuple[str, ...]]:
+    """The written order, for offers of several requests: by sticker, for all of their nodes."""
+    cost = offer.expected.total if by == "expected" else offer.price_per_hour
+    return cost, offer.spot, total(offer.row)
+
+
 def _built() -> Collection[str]:
     from components.clusters.base import kinds  # late: the market alone is light to import
 
@@ -168,7 +174,7 @@ def _by_bill(
     bills: dict[tuple[str, str, bool], Callable[[float], float]] = {}
     nodes = request.nodes
 
-    def order(pair: tuple[Row, bool]) -> tuple[float, bool]:
+    def cost(pair: tuple[Row, bool]) -> tuple[float, bool]:
         row, spot = pair
         place = (row.cloud, row.region, spot)
         if place not in bills:
@@ -177,14 +183,14 @@ def _by_bill(
             )
         return bills[place](nodes * (row.price_as(spot) or 0)), spot
 
-    return _ordered(ranked, order)
+    return _ordered(ranked, cost)
 
 
 def _ordered(
-    ranked: list[tuple[Row, bool]], order: Callable[[tuple[Row, bool]], tuple[float, bool]]
+    ranked: list[tuple[Row, bool]], cost: Callable[[tuple[Row, bool]], tuple[float, bool]]
 ) -> list[tuple[Row, bool]]:
-    """By `order`, equals by name: which few need, so that names are compared for these alone."""
-    keyed = sorted(((order(pair), place) for place, pair in enumerate(ranked)))
+    """By `cost`, equals by name: which few need, so that names are compared for these alone."""
+    keyed = sorted((cost(pair), place) for place, pair in enumerate(ranked))
     found: list[tuple[Row, bool]] = []
     for _, group in groupby(keyed, key=itemgetter(0)):
         equal = [ranked[place] for _, place in group]
