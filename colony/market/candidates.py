@@ -11,6 +11,7 @@ from itertools import chain, islice
 from typing import Any
 
 from colony.market.catalog import Catalog
+from colony.market.egress import Where
 from colony.market.plan import Offer, Plan, order, plan
 from colony.market.request import Request
 
@@ -31,6 +32,24 @@ class Choice:
         """The best `top`, or all; of equal ones, the earlier candidate's first."""
         return [offer for _, offer in self._best]
 
+    @cached_property
+    def by_region(self) -> list[Offer]:
+        """The best of each region, ranked, whatever `top` is; `ordered`: of the first candidate
+        that has any."""
+        by = self.plans[0].by
+        if self.ordered:
+            return next((made.by_region for made in self.plans if made.ranked), [])
+        offers = [offer for made in self.plans for offer in made.by_region]
+        best: dict[Where, Offer] = {}
+        for offer in sorted(offers, key=lambda offer: order(offer, by)):
+            best.setdefault(offer.where, offer)
+        return list(best.values())
+
+    @property
+    def any(self) -> bool:
+        """Whether there is an offer."""
+        return any(made.ranked for made in self.plans)
+
     @property
     def chosen(self) -> Offer | None:
         return self.offers[0] if self.offers else None
@@ -45,6 +64,18 @@ class Choice:
         """One line: what each candidate failed by."""
         return "; ".join(made.failed for made in self.plans if not made.ranked)
 
+    @property
+    def refused(self) -> list[dict[str, object]]:
+        return [
+            {**refused, "candidate": which}
+            for which, made in enumerate(self.plans)
+            for refused in made.refused
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        return list(dict.fromkeys(note for made in self.plans for note in made.notes))
+
     def to_dict(self) -> dict[str, Any]:
         """As of one plan, with the candidates; `candidate` counts them from 0."""
         offers = [{**offer.to_dict(), "candidate": which} for which, offer in self._best]
@@ -54,13 +85,9 @@ class Choice:
             "by": self.plans[0].by,
             "offers": offers,
             "chosen": offers[0] if offers else None,
-            "refused": [
-                {**refused, "candidate": which}
-                for which, made in enumerate(self.plans)
-                for refused in made.refused
-            ],
+            "refused": self.refused,
             "found": sum(len(made.ranked) for made in self.plans),
-            "notes": list(dict.fromkeys(note for made in self.plans for note in made.notes)),
+            "notes": self.notes,
         }
 
     @cached_property

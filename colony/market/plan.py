@@ -17,6 +17,7 @@ from typing import Any
 
 from colony.market.catalog import Catalog
 from colony.market.costs import Expected, expected, expected_total
+from colony.market.egress import Where
 from colony.market.facts import cluster_facts
 from colony.market.refusals import Refusal, sift, sifted_text
 from colony.market.request import Request
@@ -38,6 +39,10 @@ class Offer:
     spot: bool
     zone: str | None
     expected: Expected
+
+    @property
+    def where(self) -> Where:
+        return (self.row.cloud, self.row.region)
 
     @property
     def price_per_node_hour(self) -> float:
@@ -82,6 +87,14 @@ class Plan:
     def offers(self) -> list[Offer]:
         """The best `top`, or all, each with what the run is expected to cost there."""
         return [self._offer(row, spot) for row, spot in self.ranked[: self.top]]
+
+    @cached_property
+    def by_region(self) -> list[Offer]:
+        """The best of each region, ranked, whatever `top` is."""
+        best: dict[Where, tuple[Row, bool]] = {}
+        for row, spot in self.ranked:
+            best.setdefault((row.cloud, row.region), (row, spot))
+        return [self._offer(row, spot) for row, spot in best.values()]
 
     @property
     def chosen(self) -> Offer | None:
