@@ -16,6 +16,15 @@ from jobs.errors import InputError
 L4, H100 = (Request("L4", 1),), (Request("H100", 1),)
 EVERYWHERE = set(CLOUDS)
 GIGABYTES = st.sampled_from([0.0, 1.0, 5.0, 20.0, 2000.0])
+OFTEN_OFFERED = st.sampled_from(
+    [
+        Request("L4", 1),
+        Request("L4", 1, nodes=2, use_spot=None),
+        Request("L4", 1, hours=0.25),
+        Request("L4", 1, use_spot=None, hours=30),
+    ]
+)
+ASKED = st.one_of(OFTEN_OFFERED, OFTEN_OFFERED, REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,7 @@ def dags(draw, largest=4):
         tasks.append(
             Task(
                 name=f"t{which}",
-                candidates=tuple(draw(st.lists(REQUESTS, min_size=1, max_size=2))),
+                candidates=tuple(draw(st.lists(ASKED, min_size=1, max_size=2))),
                 needs=tuple(draw(st.lists(st.sampled_from(before), unique=True)) if before else ()),
                 ordered=draw(st.booleans()),
                 outputs_gb=draw(GIGABYTES),
