@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,20 @@ class Catalog:
         extra = [row for row in ours if (row.instance_type, row.region) not in known]
         return cls(rows + extra, warned + ours_warned)
 
-    @property
+    @cached_property
     def date(self) -> str:
         """The oldest date of all prices; empty when any has none."""
         return min((row.date for row in self.rows), default="")
 
-    @property
+    @cached_property
     def clouds(self) -> list[str]:
         return sorted({row.cloud for row in self.rows})
 
-    @property
+    @cached_property
     def accelerators(self) -> list[str]:
         return sorted({row.accelerator for row in self.rows if row.accelerator})
 
-    @property
+    @cached_property
     def instance_types(self) -> list[str]:
         return sorted({row.instance_type for row in self.rows})
 

@@ -6,8 +6,7 @@ The minutes, and how often spot nodes are taken, are modelled: `data/clusters.ya
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colony.market.catalog import Catalog
 from colony.market.facts import cluster_facts, cost_facts
@@ -17,7 +16,7 @@ __all__ = [
     "Expected",
     "control_plane_per_hour",
     "expected",
-    "expected_total",
+    "line",
     "rework_hours",
     "system_pool",
 ]
@@ -64,28 +63,31 @@ def expected(
         return Expected(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, round(egress, 6))
     up = _Up.of(cloud, hours, spot_nodes)
     _, system, count = system_pool(catalog, cloud, region)
-    return Expected(
+    bill = Expected(
         provisioning=round(up.nodes * nodes_per_hour, 6),
         pulling=round(up.pulling * nodes_per_hour, 6),
-        running=round(hours * nodes_per_hour, 6),
+        running=0.0,
         rework=round(up.rework * nodes_per_hour, 6),
         draining=round(up.draining * nodes_per_hour, 6),
         control_plane=round((up.cluster + up.whole) * control_plane_per_hour(cloud), 6),
         system_nodes=round(up.whole * count * system, 6),
-        egress=round(egress, 6),
     )
+    fixed, hourly = line(catalog, cloud, region, hours, spot_nodes)
+    whole = round(fixed + hourly * nodes_per_hour, 6)  # exact: what roundings leave is the run's
+    return replace(bill, running=round(whole - bill.total, 6), egress=round(egress, 6))
 
 
-def expected_total(
+def line(
     catalog: Catalog, cloud: str, region: str, hours: float, spot_nodes: int = 0
-) -> Callable[[float], float]:
-    """USD per hour of the nodes -> the bill's total, for ranking many machines of one place."""
+) -> tuple[float, float]:
+    """(USD whatever the nodes cost, hours that they are paid for): the bill's total without
+    egress is a line over their price, which ranks many machines of one place at once."""
     if cloud == "existing":
-        return lambda rate: 0.0
-    fixed = expected(catalog, cloud, region, 0.0, hours, spot_nodes).total
+        return 0.0, 0.0
     up = _Up.of(cloud, hours, spot_nodes)
-    parts = (up.nodes, up.pulling, hours, up.rework, up.draining)
-    return lambda rate: round(fixed + sum([round(part * rate, 6) for part in parts]), 6)
+    _, system, count = system_pool(catalog, cloud, region)
+    control = (up.cluster + up.whole) * control_plane_per_hour(cloud)
+    return control + up.whole * count * system, up.whole
 
 
 def rework_hours(hours: float, spot_nodes: int, restart: float) -> float:

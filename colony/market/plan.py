@@ -7,16 +7,15 @@ type by name. Cost is the expected bill until the run is done (`expected`), or t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from colony.market.catalog import Catalog
-from colony.market.costs import Expected, expected, expected_total
+from colony.market.costs import Expected, expected, line
 from colony.market.egress import Where
 from colony.market.facts import cluster_facts
 from colony.market.refusals import Refusal, sift, sifted_text
@@ -28,6 +27,8 @@ from jobs.problems import near
 __all__ = ["Offer", "Plan", "order", "plan"]
 
 STALE_DAYS = 30
+
+_Pair = tuple[Row, bool]
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def plan(
     if by == "expected":
         ranked = _by_bill(ranked, request, catalog)
     elif request.use_spot is None:
-        ranked = _ordered(ranked, lambda pair: (pair[0].price_as(pair[1]) or 0.0, pair[1]))
+        ranked = _ordered(ranked, [row.price_as(spot) or 0.0 for row, spot in ranked])
     return Plan(request, catalog, ranked, refusals, top, by, today)
 
 
@@ -180,34 +181,30 @@ def _rows(request: Request, catalog: Catalog, spot: bool) -> list[Row]:
     return catalog.of_type(request.instance_type, spot)
 
 
-def _by_bill(
-    ranked: list[tuple[Row, bool]], request: Request, catalog: Catalog
-) -> list[tuple[Row, bool]]:
+def _by_bill(ranked: list[_Pair], request: Request, catalog: Catalog) -> list[_Pair]:
     """What all machines of a place have in common is reckoned once."""
-    bills: dict[tuple[str, str, bool], Callable[[float], float]] = {}
     nodes = request.nodes
+    lines = {
+        (cloud, region, spot): line(catalog, cloud, region, request.hours, nodes * spot)
+        for cloud, region, spot in {(row.cloud, row.region, spot) for row, spot in ranked}
+    }
+    costs = []
+    for row, spot in ranked:
+        fixed, hours = lines[row.cloud, row.region, spot]
+        price = (row.spot_price if spot else row.price) or 0
+        costs.append(round(fixed + hours * (nodes * price), 6))
+    return _ordered(ranked, costs)
 
-    def cost(pair: tuple[Row, bool]) -> tuple[float, bool]:
-        row, spot = pair
-        place = (row.cloud, row.region, spot)
-        if place not in bills:
-            bills[place] = expected_total(
-                catalog, row.cloud, row.region, request.hours, nodes * spot
-            )
-        return bills[place](nodes * (row.price_as(spot) or 0)), spot
 
-    return _ordered(ranked, cost)
-
-
-def _ordered(
-    ranked: list[tuple[Row, bool]], cost: Callable[[tuple[Row, bool]], tuple[float, bool]]
-) -> list[tuple[Row, bool]]:
-    """By `cost`, equals by name: which few need, so that names are compared for these alone."""
-    keyed = sorted((cost(pair), place) for place, pair in enumerate(ranked))
-    found: list[tuple[Row, bool]] = []
-    for _, group in groupby(keyed, key=itemgetter(0)):
-        equal = [ranked[place] for _, place in group]
-        found += sorted(equal, key=lambda pair: total(pair[0])) if len(equal) > 1 else equal
+def _ordered(ranked: list[_Pair], costs: list[float]) -> list[_Pair]:
+    """By cost, equals by capacity and name: few need these, so that few are compared by them."""
+    places = sorted(range(len(ranked)), key=costs.__getitem__)
+    found: list[_Pair] = []
+    for _, group in groupby(places, key=costs.__getitem__):
+        equal = [ranked[place] for place in group]
+        if len(equal) > 1:
+            equal.sort(key=lambda pair: (pair[1], total(pair[0])))
+        found += equal
     return found
 
 

@@ -34,13 +34,15 @@ class Refusal:
         """What to ask for instead: of the rows that break nothing else, the likest and cheapest."""
         if not self.rows:
             return list(self.names)
-        rule, rest = self.rules[self.place], self.rules[self.place + 1 :]
+        rule, rows = self.rules[self.place], self.rows
+        for other in self.rules[self.place + 1 :]:
+            rows = [row for row in rows if other.holds(row)]
         best: dict[str, tuple[object, ...]] = {}
-        for row in self.rows:
-            if all(other.holds(row) for other in rest):
-                name, order = rule.near(row), (rule.gap(row), _price(row), *tie(row))
-                if name not in best or order < best[name]:
-                    best[name] = order
+        for row in sorted(rows, key=_price):  # then the first of a name is mostly its best
+            name, order = rule.near(row), (rule.gap(row), _price(row))
+            known = best.get(name)
+            if known is None or order <= known[:2]:
+                best[name] = min(known or (*order, *tie(row)), (*order, *tie(row)))
         alike = near(rule.asked, sorted(best), _NEAR) if rule.asked else []
         ranked = sorted(best, key=lambda name: (best[name], name))
         return list(dict.fromkeys([*alike, *ranked]))[:_NEAR]

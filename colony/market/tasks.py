@@ -16,7 +16,7 @@ from typing import Any
 from colony.market.candidates import Choice, choose
 from colony.market.catalog import Catalog
 from colony.market.egress import Where, egress, worst_egress
-from colony.market.eliminate import Pairs, TooEntangled, cheapest
+from colony.market.eliminate import Link, TooEntangled, cheapest
 from colony.market.plan import Offer
 from colony.market.request import Request
 from jobs.errors import InputError, NotSupported, Problem
@@ -122,17 +122,11 @@ def _together(tasks: Sequence[Task], options: Sequence[list[Offer]]) -> list[Off
         [costs[state] * dollar + state * size for state in states]
         for costs, states, size in zip(money, kept, sizes, strict=True)
     ]
-    wheres = [
+    places = [
         [options[which][state].where for state in states] for which, states in enumerate(kept)
     ]
-    pairs: Pairs = {
-        (source, target): [
-            [
-                _micro(egress(left, right, tasks[source].outputs_gb)) * dollar
-                for right in wheres[target]
-            ]
-            for left in wheres[source]
-        ]
+    pairs = {
+        (source, target): _link(places[source], places[target], tasks[source].outputs_gb, dollar)
         for source, target in edges
     }
     try:
@@ -143,6 +137,18 @@ def _together(tasks: Sequence[Task], options: Sequence[list[Offer]]) -> list[Off
     return [options[which][kept[which][state]] for which, state in enumerate(best)]
 
 
+def _link(here: Sequence[Where], there: Sequence[Where], size: float, dollar: int) -> Link:
+    """Egress, by the clouds on both sides."""
+    clouds = sorted({cloud for cloud, _ in (*here, *there)})
+    number = {cloud: place for place, cloud in enumerate(clouds)}
+    between = [
+        [_micro(egress((left, "a"), (right, "b"), size)) * dollar for right in clouds]
+        for left in clouds
+    ]
+    groups = [number[cloud] for cloud, _ in here], [number[cloud] for cloud, _ in there]
+    return Link((here, there), groups, between)
+
+
 def _worth_it(
     tasks: Sequence[Task],
     options: Sequence[list[Offer]],
@@ -150,28 +156,41 @@ def _worth_it(
     edges: Sequence[tuple[int, int]],
 ) -> list[list[int]]:
     """Without offers that another undercuts by more than all egress that moving there could add."""
-    clouds = [{offer.row.cloud for offer in offers} for offers in options]
-    incoming: dict[int, list[int]] = {}
-    outgoing: dict[int, int] = {}
-    for source, target in edges:
-        incoming.setdefault(target, []).append(source)
-        outgoing[source] = outgoing.get(source, 0) + 1
+    clouds = [sorted({offer.row.cloud for offer in offers}) for offers in options]
     kept = []
     for which, offers in enumerate(options):
+        reads = [source for source, target in edges if target == which]
+        gives = [tasks[which].outputs_gb for source, _ in edges if source == which]
         arriving = sum(
-            max(_micro(worst_egress(cloud, tasks[source].outputs_gb)) for cloud in clouds[source])
-            for source in incoming.get(which, ())
+            max(worst_egress(cloud, tasks[source].outputs_gb) for cloud in clouds[source])
+            for source in reads
         )
-        leaving = {
-            cloud: outgoing.get(which, 0) * _micro(worst_egress(cloud, tasks[which].outputs_gb))
-            for cloud in clouds[which]
-        }
-        limit = min(
-            cost + arriving + leaving[offer.row.cloud]
-            for offer, cost in zip(offers, money[which], strict=True)
+        limits = {}
+        for cloud in clouds[which]:
+            least = min(
+                cost
+                for offer, cost in zip(offers, money[which], strict=True)
+                if offer.row.cloud == cloud
+            )
+            # To another region of the same cloud: data of other clouds cost what they did.
+            near = [tasks[source].outputs_gb for source in reads if cloud in clouds[source]]
+            within = sum(egress((cloud, "a"), (cloud, "b"), size) for size in near + gives)
+            leaving = sum(worst_egress(cloud, size) for size in gives)
+            limits[cloud] = (least + _up(within), least + _up(arriving + leaving))
+        anywhere = min(limit for _, limit in limits.values())
+        kept.append(
+            [
+                state
+                for state, (offer, cost) in enumerate(zip(offers, money[which], strict=True))
+                if cost <= min(anywhere, limits[offer.row.cloud][0])
+            ]
         )
-        kept.append([state for state, cost in enumerate(money[which]) if cost <= limit])
     return kept
+
+
+def _up(usd: float) -> int:
+    """No rounding makes a limit too low: each egress is rounded once."""
+    return _micro(usd) + 1
 
 
 def _edges(tasks: Sequence[Task]) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from market_cases import CLOUDS, EXAMPLES, REQUESTS, ROWS, row
 
 from colony.market.catalog import Catalog
 from colony.market.egress import egress
-from colony.market.eliminate import TooEntangled, cheapest
+from colony.market.eliminate import Link, TooEntangled, cheapest
 from colony.market.request import Request
 from colony.market.tasks import Task, plan_tasks
 from jobs.errors import InputError
@@ -177,33 +177,41 @@ def test_the_same_tasks_give_the_same_bytes(rows, tasks, shuffler):
 
 @st.composite
 def graphs(draw):
-    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=6))
     costs = st.integers(0, 9)
-    alone = [draw(st.lists(costs, min_size=n, max_size=n)) for n in sizes]
-    nodes = range(len(sizes))
-    edges = draw(st.sets(st.tuples(st.sampled_from(nodes), st.sampled_from(nodes)), max_size=9))
-    pairs = {
-        (v, w): [draw(st.lists(costs, min_size=sizes[w], max_size=sizes[w]))
-                 for _ in range(sizes[v])]
-        for v, w in sorted(edges) if v != w
-    }  # fmt: skip
-    return alone, pairs
+    between = [draw(st.lists(costs, min_size=3, max_size=3)) for _ in range(3)]
+    each = st.lists(
+        st.tuples(costs, st.integers(0, 4), st.integers(0, 2)),
+        min_size=1, max_size=4, unique_by=lambda state: state[1],
+    )  # fmt: skip
+    states = draw(st.lists(each, min_size=1, max_size=6))
+    nodes = st.sampled_from(range(len(states)))
+    edges = draw(st.sets(st.tuples(nodes, nodes), max_size=9))
+    return states, between, sorted((v, w) for v, w in edges if v != w)
+
+
+def linked(states, between, edges):
+    places = [[place for _, place, _ in each] for each in states]
+    groups = [[group for _, _, group in each] for each in states]
+    return {(v, w): Link((places[v], places[w]), (groups[v], groups[w]), between) for v, w in edges}
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(graphs())
 def test_elimination_equals_trying_everything(graph):
-    alone, pairs = graph
+    states, between, edges = graph
 
-    def cost(states):
-        own = sum(costs[state] for costs, state in zip(alone, states, strict=True))
-        return own + sum(table[states[v]][states[w]] for (v, w), table in pairs.items())
+    def cost(chosen):
+        picked = [each[state] for each, state in zip(states, chosen, strict=True)]
+        apart = [(picked[v], picked[w]) for v, w in edges if picked[v][1] != picked[w][1]]
+        return sum(own for own, *_ in picked) + sum(between[v[2]][w[2]] for v, w in apart)
 
-    everything = product(*(range(len(costs)) for costs in alone))
-    assert cost(cheapest(alone, pairs)) == min(map(cost, everything))
+    alone = [[own for own, *_ in each] for each in states]
+    everything = product(*(range(len(each)) for each in states))
+    assert cost(cheapest(alone, linked(*graph))) == min(map(cost, everything))
 
 
 def test_what_would_take_too_long_is_refused_not_guessed():
-    everyone = {(v, w): [[0] * 9] * 9 for v in range(8) for w in range(v)}
+    states = [[(0, place, 0) for place in range(9)]] * 8
+    everyone = [(v, w) for v in range(8) for w in range(v)]
     with pytest.raises(TooEntangled):
-        cheapest([[0] * 9] * 8, everyone, largest=1000)
+        cheapest([[0] * 9] * 8, linked(states, [[0]], everyone), largest=1000)
