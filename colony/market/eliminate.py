@@ -47,7 +47,7 @@ class Link:
             for place, group in zip(here, mine, strict=True)
         ]
 
-    def least(self, costs: Sequence[int], side: int) -> list[tuple[int, int]]:
+    def least(self, costs: Sequence[int], side: int) -> tuple[list[int], list[int]]:
         """For each state of the other side: the least of `costs` of this side with the link, and
         the state of this side that has it."""
         mine, theirs = self.groups[side], self.groups[1 - side]
@@ -62,51 +62,62 @@ class Link:
             )
             for other in set(theirs)
         }
-        at = self._at[side]
-        found = []
-        for place, group in zip(self.places[1 - side], theirs, strict=True):
-            best, same = moved[group], at.get(place)
-            found.append(best if same is None or costs[same] > best[0] else (costs[same], same))
-        return found
+        sums, states = [], []
+        for same, group in zip(self._same[side], theirs, strict=True):
+            cost, state = moved[group]
+            if same is not None and costs[same] <= cost:
+                cost, state = costs[same], same
+            sums.append(cost)
+            states.append(state)
+        return sums, states
 
     def _between(self, group: int, other: int, side: int) -> int:
         return self.between[other][group] if side else self.between[group][other]
 
     @cached_property
-    def _at(self) -> list[dict[Hashable, int]]:
-        return [{place: state for state, place in enumerate(side)} for side in self.places]
+    def _same(self) -> list[list[int | None]]:
+        """By side, for each state of the other side: the state at its place."""
+        at = [{place: state for state, place in enumerate(side)} for side in self.places]
+        return [[at[side].get(place) for place in self.places[1 - side]] for side in (0, 1)]
 
 
 @dataclass(frozen=True)
 class _Factor:
-    """What states of `scope`, in that order, cost together."""
+    """What states of `scope` cost together: `rows` of all but the last, by states of the last."""
 
     scope: tuple[int, ...]
-    costs: dict[_States, int]
+    rows: dict[_States, list[int]]
     link: Link | None = None
 
     def of(self, variable: int, sizes: Sequence[int]) -> tuple[tuple[int, ...], _Vectors]:
+        rows = self.rows
+        if self.link:
+            rows = {(state,): line for state, line in enumerate(self.link.table)}
         place = self.scope.index(variable)
         others = self.scope[:place] + self.scope[place + 1 :]
-        if self.link:
-            table = self.link.table
-            lines = table if place else list(map(list, zip(*table, strict=True)))
+        if place == len(others):
+            return others, rows
+        if place == 0 and len(others) == 1:
+            lines = zip(*rows.values(), strict=True)
             return others, {(state,): line for state, line in enumerate(lines)}
-        ranges = [range(sizes[other]) for other in others]
         states = [(state,) for state in range(sizes[variable])]
         return others, {
-            rest: [self.costs[rest[:place] + state + rest[place:]] for state in states]
-            for rest in product(*ranges)
+            rest: [rows[rest[:place] + state + rest[place:-1]][rest[-1]] for state in states]
+            for rest in product(*(range(sizes[other]) for other in others))
         }
 
 
 @dataclass(frozen=True)
 class _Step:
-    """`best` state of the variable for the states `around` it."""
+    """The best state of the variable, in rows like a factor's."""
 
     variable: int
     around: tuple[int, ...]
-    best: dict[_States, int]
+    rows: dict[_States, list[int]]
+
+    def best(self, chosen: Mapping[int, int]) -> int:
+        states = tuple(chosen[other] for other in self.around)
+        return self.rows[states[:-1]][states[-1] if states else 0]
 
 
 def cheapest(
@@ -125,13 +136,14 @@ def cheapest(
         variable = _next(left, factors, sizes)
         mine = [factor for factor in factors if variable in factor.scope]
         factors = [factor for factor in factors if variable not in factor.scope]
-        step, costs = _eliminate(variable, alone[variable], mine, sizes, largest)
-        factors.append(_Factor(step.around, costs))
+        step, rows = _eliminate(variable, alone[variable], mine, sizes, largest)
+        if step.around:
+            factors.append(_Factor(step.around, rows))
         steps.append(step)
         left.remove(variable)
     chosen: dict[int, int] = {}
     for step in reversed(steps):
-        chosen[step.variable] = step.best[tuple(chosen[other] for other in step.around)]
+        chosen[step.variable] = step.best(chosen)
     return [chosen[variable] for variable in range(len(alone))]
 
 
@@ -151,7 +163,7 @@ def _eliminate(
     mine: Sequence[_Factor],
     sizes: Sequence[int],
     largest: int,
-) -> tuple[_Step, dict[_States, int]]:
+) -> tuple[_Step, dict[_States, list[int]]]:
     last = _last(variable, mine, sizes)
     others = {each for factor in mine for each in factor.scope if factor is not last}
     rest = tuple(sorted(others - {variable}))
@@ -162,21 +174,19 @@ def _eliminate(
         ([places[other] for other in scope], vectors)
         for scope, vectors in (factor.of(variable, sizes) for factor in mine if factor is not last)
     ]
-    best: dict[_States, int] = {}
-    costs: dict[_States, int] = {}
+    best: dict[_States, list[int]] = {}
+    rows: dict[_States, list[int]] = {}
     for states in product(*(range(sizes[other]) for other in rest)):
         vectors = [vectors[tuple([states[place] for place in at])] for at, vectors in parts]
-        sums = list(map(sum, zip(alone, *vectors, strict=True)))
-        if last is None or last.link is None:
-            costs[states] = least = min(sums)
-            best[states] = sums.index(least)
-            continue
-        found = last.link.least(sums, last.scope.index(variable))
-        for state, (cost, chosen) in enumerate(found):
-            key = (*states, state)
-            costs[key], best[key] = cost, chosen
+        sums = list(map(sum, zip(alone, *vectors, strict=True))) if vectors else alone
+        if last and last.link:
+            rows[states], best[states] = last.link.least(sums, last.scope.index(variable))
+        else:
+            least = min(sums)
+            rows.setdefault(states[:-1], []).append(least)
+            best.setdefault(states[:-1], []).append(sums.index(least))
     around = rest if last is None else (*rest, *(each for each in last.scope if each != variable))
-    return _Step(variable, around, best), costs
+    return _Step(variable, around, best), rows
 
 
 def _last(variable: int, mine: Sequence[_Factor], sizes: Sequence[int]) -> _Factor | None:
