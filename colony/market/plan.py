@@ -245,3 +245,5 @@ def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterato
             yield f"the prices of {cloud} carry no date"
         elif today and (days := (today - date.fromisoformat(seen)).days) > STALE_DAYS:
             yield f"stale: prices of {cloud} are of {seen}, {days} days old"
+        elif today and days < 0:
+            yield f"prices of {cloud} are of {seen}, a day to come: is the date right?"

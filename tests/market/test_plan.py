@@ -164,6 +164,8 @@ def test_stale_prices_are_flagged_with_their_date():
     old = plan(Request("L4", 1), catalog, today=date(2026, 2, 1))
     assert young.notes == []
     assert old.notes == ["stale: prices of aws are of 2026-01-01, 31 days old"]
+    early = plan(Request("L4", 1), catalog, today=date(2025, 12, 31))
+    assert early.notes == ["prices of aws are of 2026-01-01, a day to come: is the date right?"]
     assert plan(Request("L4", 1), catalog).notes == []
     undated = plan(Request("L4", 1), Catalog([row(date="")]))
     assert undated.notes == ["the prices of aws carry no date"]
