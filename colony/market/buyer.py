@@ -41,7 +41,7 @@ class Buyer:
         if pool.request.use_spot:
             self.refuse_spot(pool)
         made = plan(pool.request, self.catalog, by=self.by, built=self.built)
-        if not made.ranked:
+        if not made.fitting:
             raise NoOffer(f"no offer for {pool.owner}: {made.failed}", made.refused)
         return made
 

@@ -38,7 +38,7 @@ class Choice:
         that has any."""
         by = self.plans[0].by
         if self.ordered:
-            return next((made.by_region for made in self.plans if made.ranked), [])
+            return next((made.by_region for made in self.plans if made.fitting), [])
         offers = [offer for made in self.plans for offer in made.by_region]
         best: dict[Where, Offer] = {}
         for offer in sorted(offers, key=lambda offer: order(offer, by)):
@@ -48,7 +48,7 @@ class Choice:
     @property
     def any(self) -> bool:
         """Whether there is an offer."""
-        return any(made.ranked for made in self.plans)
+        return any(made.fitting for made in self.plans)
 
     @property
     def chosen(self) -> Offer | None:
@@ -62,7 +62,7 @@ class Choice:
     @property
     def failed(self) -> str:
         """One line: what each candidate failed by."""
-        return "; ".join(made.failed for made in self.plans if not made.ranked)
+        return "; ".join(made.failed for made in self.plans if not made.fitting)
 
     @property
     def refused(self) -> list[dict[str, object]]:
@@ -86,7 +86,7 @@ class Choice:
             "offers": offers,
             "chosen": offers[0] if offers else None,
             "refused": self.refused,
-            "found": sum(len(made.ranked) for made in self.plans),
+            "found": sum(len(made.fitting) for made in self.plans),
             "notes": self.notes,
         }
 

@@ -7,10 +7,11 @@ type by name. Cost is the expected bill until the run is done (`expected`), or t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from heapq import nsmallest
 from itertools import groupby
 from typing import Any
 
@@ -18,7 +19,7 @@ from colony.market.catalog import Catalog
 from colony.market.costs import Expected, expected, line
 from colony.market.egress import Where
 from colony.market.facts import cluster_facts
-from colony.market.refusals import Refusal, sift, sifted_text
+from colony.market.refusals import Kinds, Refusal, sift, sifted_text
 from colony.market.request import Request
 from colony.market.rows import Row, total
 from colony.market.rules import rules_of
@@ -73,12 +74,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class Plan:
-    """Offers are feasible and ranked: the first is the chosen one."""
+    """The first of the offers is the chosen one."""
 
     request: Request
     catalog: Catalog
-    ranked: Sequence[tuple[Row, bool]]
-    """Row and whether as spot."""
+    fitting: Sequence[_Pair]
+    """Feasible, in no order."""
     refusals: Sequence[Refusal]
     top: int | None = None
     by: str = "expected"
@@ -87,13 +88,13 @@ class Plan:
     @cached_property
     def offers(self) -> list[Offer]:
         """The best `top`, or all, each with what the run is expected to cost there."""
-        return [self._offer(row, spot) for row, spot in self.ranked[: self.top]]
+        return [self._offer(*pair) for pair in self._best(self.top)]
 
     @cached_property
     def by_region(self) -> list[Offer]:
         """The best of each region, ranked, whatever `top` is."""
-        best: dict[Where, tuple[Row, bool]] = {}
-        for row, spot in self.ranked:
+        best: dict[Where, _Pair] = {}
+        for row, spot in self._best(None):
             best.setdefault((row.cloud, row.region), (row, spot))
         return [self._offer(row, spot) for row, spot in best.values()]
 
@@ -122,9 +123,30 @@ class Plan:
             "offers": offers,
             "chosen": offers[0] if offers else None,
             "refused": self.refused,
-            "found": len(self.ranked),
+            "found": len(self.fitting),
             "notes": self.notes,
         }
+
+    def _best(self, top: int | None) -> list[_Pair]:
+        """By cost, equals by capacity and name: few need these, so few are compared by them."""
+        pairs, costs = self.fitting, self._costs
+        places: Iterable[int] = range(len(pairs))
+        if top is not None and top < len(pairs):
+            limit = nsmallest(top, costs)[-1]
+            places = [place for place, cost in enumerate(costs) if cost <= limit]
+        found: list[_Pair] = []
+        for _, group in groupby(sorted(places, key=costs.__getitem__), key=costs.__getitem__):
+            equal = [pairs[place] for place in group]
+            if len(equal) > 1:
+                equal.sort(key=lambda pair: (pair[1], total(pair[0])))
+            found += equal
+        return found[:top]
+
+    @cached_property
+    def _costs(self) -> list[float]:
+        if self.by == "expected":
+            return _bills(self.fitting, self.request, self.catalog)
+        return [row.price_as(spot) or 0.0 for row, spot in self.fitting]
 
     def _offer(self, row: Row, spot: bool) -> Offer:
         request = self.request
@@ -147,20 +169,16 @@ def plan(
     if request.context:
         return Plan(request, catalog, [(_existing(request), False)], (), today=today)
     built = _built() if built is None else built
-    ranked: list[tuple[Row, bool]] = []
+    fitting: list[_Pair] = []
     refusals: list[Refusal] = []
     for spot in (False, True) if request.use_spot is None else (request.use_spot,):
-        rows = _rows(request, catalog, spot)
-        kept, refused = sift(rows, rules_of(request, catalog, built, spot))
-        ranked += [(row, spot) for row in kept]
+        kinds = _kinds(request, catalog)
+        kept, refused = sift(kinds, rules_of(request, catalog, built, spot))
+        fitting += [(row, spot) for rows in kept for row in rows]
         told = {refusal.reason for refusal in refusals}
-        refused = refused or ([] if rows else [_unknown(request, catalog)])
+        refused = refused or ([] if kinds else [_unknown(request, catalog)])
         refusals += [refusal for refusal in refused if refusal.reason not in told]
-    if by == "expected":
-        ranked = _by_bill(ranked, request, catalog)
-    elif request.use_spot is None:
-        ranked = _ordered(ranked, [row.price_as(spot) or 0.0 for row, spot in ranked])
-    return Plan(request, catalog, ranked, refusals, top, by, today)
+    return Plan(request, catalog, fitting, refusals, top, by, today)
 
 
 def order(offer: Offer, by: str) -> tuple[float, bool, tuple[str, ...]]:
@@ -175,37 +193,25 @@ def _built() -> Collection[str]:
     return frozenset(kinds())
 
 
-def _rows(request: Request, catalog: Catalog, spot: bool) -> list[Row]:
+def _kinds(request: Request, catalog: Catalog) -> Kinds:
     if request.accelerator or not request.instance_type:
-        return catalog.with_accelerator(request.accelerator or "", spot)
-    return catalog.of_type(request.instance_type, spot)
+        return catalog.kinds_with(request.accelerator or "")
+    return catalog.kinds_of(request.instance_type)
 
 
-def _by_bill(ranked: list[_Pair], request: Request, catalog: Catalog) -> list[_Pair]:
+def _bills(pairs: Sequence[_Pair], request: Request, catalog: Catalog) -> list[float]:
     """What all machines of a place have in common is reckoned once."""
     nodes = request.nodes
     lines = {
         (cloud, region, spot): line(catalog, cloud, region, request.hours, nodes * spot)
-        for cloud, region, spot in {(row.cloud, row.region, spot) for row, spot in ranked}
+        for cloud, region, spot in {(row.cloud, row.region, spot) for row, spot in pairs}
     }
     costs = []
-    for row, spot in ranked:
+    for row, spot in pairs:
         fixed, hours = lines[row.cloud, row.region, spot]
         price = (row.spot_price if spot else row.price) or 0
         costs.append(round(fixed + hours * (nodes * price), 6))
-    return _ordered(ranked, costs)
-
-
-def _ordered(ranked: list[_Pair], costs: list[float]) -> list[_Pair]:
-    """By cost, equals by capacity and name: few need these, so that few are compared by them."""
-    places = sorted(range(len(ranked)), key=costs.__getitem__)
-    found: list[_Pair] = []
-    for _, group in groupby(places, key=costs.__getitem__):
-        equal = [ranked[place] for place in group]
-        if len(equal) > 1:
-            equal.sort(key=lambda pair: (pair[1], total(pair[0])))
-        found += equal
-    return found
+    return costs
 
 
 def _existing(request: Request) -> Row:
@@ -226,7 +232,7 @@ def _unknown(request: Request, catalog: Catalog) -> Refusal:
     else:
         asked, kind, names = "", "machine without accelerators", []
     reason = f"the catalogue has no {kind}" + (f" `{asked}`" if asked else "")
-    return Refusal(reason, (), (), 0, tuple(near(asked, names)))
+    return Refusal(reason, [], (), 0, tuple(near(asked, names)))
 
 
 def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterator[str]:
