@@ -3,7 +3,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_cases import CLOUDS, REQUESTS, ROWS, row
+from market_cases import CLOUDS, EXAMPLES, REQUESTS, ROWS, row
 
 from colony.market.candidates import choose
 from colony.market.catalog import Catalog
@@ -50,7 +50,7 @@ def test_a_job_without_candidates_is_a_programming_error():
         choose([], BOTH)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(ROWS, SETS, st.sampled_from(["expected", "sticker"]))
 def test_any_of_equals_brute_force_over_the_plans(rows, asked, by):
     catalog = Catalog(rows)
