@@ -155,7 +155,7 @@ def made(cloud: str, count: int, dice: random.Random) -> Iterator[tuple[object, 
         price = round(size * (0.04 + 0.02 * dice.random()), 4)
         name, gpus, info = "", "", ""
         if kind % 5 == 0:
-            name, gpus = names[kind // 5 % len(names)], 2 ** dice.choice((0, 1, 2, 3))
+            name, gpus = names[kind // 5 % len(names)], 2 ** (kind // 50 % 4)
             mib = GPUS[name] * 1024
             info = GIB % (name, gpus, mib, mib * gpus)
             price = round(price + gpus * (0.4 + GPUS[name] / 20) * (1 + dice.random() / 5), 4)

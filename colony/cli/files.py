@@ -77,6 +77,7 @@ def schema() -> int:
 def prices(
     accelerator: str | None, cloud: str | None, region: str | None, folder: Path | None, output: str
 ) -> int:
+    from colony.market.age import age_notes
     from colony.market.catalog import Catalog
     from colony.market.show import rows
 
@@ -88,7 +89,11 @@ def prices(
     columns = list(found[0]) if found else []
     show.table("", columns, [list(row.values()) for row in found])
     show.warn(catalog.warnings)
-    show.console().print(f"{len(found)} prices of {catalog.date or 'an unknown date'}")
+    seen = [(str(row["cloud"]), str(row["date"])) for row in found]
+    oldest = min((day for _, day in seen), default="")
+    show.console().print(f"{len(found)} prices of {oldest or 'an unknown date'}")
+    for note in age_notes(seen, date.today()):
+        show.console().print(f"note: {note}", markup=False)
     return 0
 
 

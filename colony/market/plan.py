@@ -15,6 +15,7 @@ from heapq import nsmallest
 from itertools import groupby
 from typing import Any
 
+from colony.market.age import age_notes
 from colony.market.catalog import Catalog
 from colony.market.costs import Expected, expected, line
 from colony.market.egress import Where
@@ -26,8 +27,6 @@ from colony.market.rules import rules_of
 from jobs.problems import near
 
 __all__ = ["Offer", "Plan", "order", "plan"]
-
-STALE_DAYS = 30
 
 _Pair = tuple[Row, bool]
 
@@ -246,10 +245,4 @@ def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterato
     for cloud in sorted({offer.row.cloud for offer in offers if offer.spot}):
         if not cluster_facts(cloud).get("spot", True):
             yield f"spot pools on {cloud} are not built yet: this is a price, not a plan to run"
-    for cloud, seen in sorted({(offer.row.cloud, offer.row.date) for offer in offers}):
-        if not seen:
-            yield f"the prices of {cloud} carry no date"
-        elif today and (days := (today - date.fromisoformat(seen)).days) > STALE_DAYS:
-            yield f"stale: prices of {cloud} are of {seen}, {days} days old"
-        elif today and days < 0:
-            yield f"prices of {cloud} are of {seen}, a day to come: is the date right?"
+    yield from age_notes(((offer.row.cloud, offer.row.date) for offer in offers), today)

@@ -1,6 +1,7 @@
 import pytest
 import yaml
 
+from colony.cli.files import prices
 from colony.market.catalog import Catalog
 from jobs.errors import InputError
 
@@ -243,6 +244,18 @@ def test_dates_come_from_the_folder_by_cloud_and_region(folder):
 def test_prices_without_a_date_have_none(folder):
     catalog = Catalog.load(folder("aws.csv", AWS, h100()))
     assert [row.date for row in gpus(catalog)] == [""]
+
+
+def test_showing_prices_says_how_old_these_are(folder, capsys):
+    folder("aws.csv", AWS, h100())
+    folder("lambda.csv", NEBIUS, f"x,H100,1,1,1,9,r,{info('H100', 1, 81920)},")
+    dates = {"clouds": {"aws": {"date": "2020-01-02"}, "lambda": {"date": "2021-01-02"}}}
+    where = folder("catalog.yaml", yaml.safe_dump(dates))
+    assert prices("H100", "lambda", None, where, "text") == 0
+    said = capsys.readouterr().out
+    assert "1 prices of 2021-01-02" in said
+    assert "note: stale: prices of lambda are of 2021-01-02" in said
+    assert "prices of aws" not in said
 
 
 @pytest.mark.parametrize(
