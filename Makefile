@@ -40,7 +40,7 @@ cluster-test: setup $(DEV) ## tests on a real Kubernetes, built at the first tim
 crash-matrix: setup $(DEV) ## kill a run at each step; the reaper must leave nothing
 	@$(PY) -m pytest -m crash -v $(ARGS)
 
-bench: setup $(DEV) ## cold starts, job states, rehearsals of 1, 3 and 10 clusters, 10 side by side
+bench: setup $(DEV) ## cold starts, job states, the market, rehearsals of 1, 3 and 10 clusters, 10 side by side
 	@$(PY) tools/bench.py $(ARGS)
 
 bench-scale: setup $(DEV) ## a gang of 8,000 GPUs on 1,000 fake nodes of a real control plane (20 minutes)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import bench_jobs
+import bench_market
 import psutil
 import yaml
 from rich.console import Console
@@ -50,7 +51,7 @@ def main() -> None:
     pass_ = median([sys.executable, "-c", "pass"], options.repeat)
     console.print(f"python -c pass: {pass_ * 1000:.0f} ms (median of {options.repeat})\n")
     console.print(starts(pass_, options.repeat))
-    for table in bench_jobs.tables():
+    for table in [*bench_jobs.tables(), *bench_market.tables()]:
         console.print(table)
     with tempfile.TemporaryDirectory(prefix="colony-bench-") as folder:
         console.print(rehearsals(pass_, Path(folder), options.clusters, options.side_by_side))

@@ -91,7 +91,7 @@ def plan(
     file: File,
     catalog: Catalog = None,
     top: Annotated[int, typer.Option(min=1, help="How many offers to show.")] = 10,
-    by: Ranking = By.STICKER,
+    by: Ranking = By.EXPECTED,
     env: Envs = None,
     output: AsFormat = Format.TEXT,
 ) -> None:

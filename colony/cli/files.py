@@ -77,6 +77,7 @@ def schema() -> int:
 def prices(
     accelerator: str | None, cloud: str | None, region: str | None, folder: Path | None, output: str
 ) -> int:
+    from colony.market.age import age_notes
     from colony.market.catalog import Catalog
     from colony.market.show import rows
 
@@ -88,7 +89,11 @@ def prices(
     columns = list(found[0]) if found else []
     show.table("", columns, [list(row.values()) for row in found])
     show.warn(catalog.warnings)
-    show.console().print(f"{len(found)} prices of {catalog.date or 'an unknown date'}")
+    seen = [(str(row["cloud"]), str(row["date"])) for row in found]
+    oldest = min((day for _, day in seen), default="")
+    show.console().print(f"{len(found)} prices of {oldest or 'an unknown date'}")
+    for note in age_notes(seen, date.today()):
+        show.console().print(f"note: {note}", markup=False)
     return 0
 
 
@@ -124,16 +129,34 @@ def _print_document(file: str, document: dict[str, Any]) -> None:
             out.print(f"  {severity}: {problem}", markup=False)
 
 
+def _bill(expected: dict[str, float]) -> str:
+    """All terms of what the chosen offer is expected to cost."""
+    terms = [f"{name.replace('_', ' ')} {usd:,.2f}" for name, usd in expected.items()]
+    return f"expected until done: ${expected['total']:,.2f} = {' + '.join(terms[:-1])}"
+
+
 def _print_plan(job: str, plan: dict[str, Any], top: int) -> None:
     offers = [
         [f"{o['cloud']}/{o['region']}", o["instance_type"], f"{o['accelerators']}:{o['count']}"
          if o["accelerators"] else "-", o["nodes"], "spot" if o["spot"] else "on-demand",
-         o["price_per_node_hour"], o["price_per_hour"], "<- chosen" if o == plan["chosen"] else ""]
+         o["price_per_node_hour"], o["price_per_hour"], f"{o['expected']['total']:,.2f}",
+         "<- chosen" if o == plan["chosen"] else ""]
         for o in plan["offers"][:top]
     ]  # fmt: skip
-    columns = ["where", "instance", "GPUs", "nodes", "capacity", "$/node/h", "$/h", ""]
+    columns = [
+        "where",
+        "instance",
+        "GPUs",
+        "nodes",
+        "capacity",
+        "$/node/h",
+        "$/h",
+        "$ to finish",
+        "",
+    ]
     if offers:
         show.table(f"job {job}", columns, offers)
+        show.console().print(_bill(plan["chosen"]["expected"]), markup=False)
     for refusal in plan["refused"]:
         near = f"; near: {', '.join(map(str, refusal['near']))}" if refusal["near"] else ""
         show.console().print(f"refused {refusal['count']}: {refusal['reason']}{near}", markup=False)

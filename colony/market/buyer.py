@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 from colony.market.catalog import Catalog
 from colony.market.costs import expected
+from colony.market.egress import Where
 from colony.market.facts import cluster_facts
 from colony.market.needs import PoolNeed
 from colony.market.plan import Offer, Plan, plan
 from jobs.errors import NoOffer, NotSupported, Problem
 
 __all__ = ["Buyer", "Where"]
-
-Where = tuple[str, str]
-"""Cloud and region."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Buyer:
         if pool.request.use_spot:
             self.refuse_spot(pool)
         made = plan(pool.request, self.catalog, by=self.by, built=self.built)
-        if not made.ranked:
+        if not made.fitting:
             raise NoOffer(f"no offer for {pool.owner}: {made.failed}", made.refused)
         return made
 
@@ -69,5 +67,6 @@ class Buyer:
         cloud, region = where
         nodes = sum(offer.price_per_hour for offer in offers)
         if self.by == "expected":
-            return expected(self.catalog, cloud, region, nodes, hours).total
+            taken = sum(offer.nodes for offer in offers if offer.spot)
+            return expected(self.catalog, cloud, region, nodes, hours, taken).total
         return round(nodes, 6)

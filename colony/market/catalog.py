@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from colony.market.facts import DATA, known_clouds, load_yaml
 from colony.market.hosts import join_hosts
 from colony.market.reader import read_csv
-from colony.market.rows import Row, total
+from colony.market.rows import Row, kind, total
 from jobs.errors import InputError, Problem
 from jobs.problems import did_you_mean
 
@@ -27,6 +28,7 @@ class Catalog:
         self.warnings = list(warnings)
         self._by_accelerator: dict[str, list[Row]] = {}
         self._by_type: dict[str, list[Row]] = {}
+        self._by_kind: dict[tuple[int, str], list[list[Row]]] = {}
         self._sorted: dict[tuple[int, str, bool], list[Row]] = {}
         for row in self.rows:
             self._by_accelerator.setdefault(row.accelerator.casefold(), []).append(row)
@@ -53,20 +55,20 @@ class Catalog:
         extra = [row for row in ours if (row.instance_type, row.region) not in known]
         return cls(rows + extra, warned + ours_warned)
 
-    @property
+    @cached_property
     def date(self) -> str:
         """The oldest date of all prices; empty when any has none."""
         return min((row.date for row in self.rows), default="")
 
-    @property
+    @cached_property
     def clouds(self) -> list[str]:
         return sorted({row.cloud for row in self.rows})
 
-    @property
+    @cached_property
     def accelerators(self) -> list[str]:
         return sorted({row.accelerator for row in self.rows if row.accelerator})
 
-    @property
+    @cached_property
     def instance_types(self) -> list[str]:
         return sorted({row.instance_type for row in self.rows})
 
@@ -78,6 +80,23 @@ class Catalog:
     def of_type(self, instance_type: str, spot: bool = False) -> list[Row]:
         """Rows of this machine type, in the same order."""
         return self._ranked(self._by_type, instance_type.casefold(), spot)
+
+    def kinds_with(self, accelerator: str) -> list[list[Row]]:
+        """The rows of this accelerator by kind of machine, see `rows.kind`; in no order."""
+        return self._kinds(self._by_accelerator, accelerator.casefold())
+
+    def kinds_of(self, instance_type: str) -> list[list[Row]]:
+        """The same of this machine type."""
+        return self._kinds(self._by_type, instance_type.casefold())
+
+    def _kinds(self, index: dict[str, list[Row]], key: str) -> list[list[Row]]:
+        cached = self._by_kind.get((id(index), key))
+        if cached is None:
+            kinds: dict[object, list[Row]] = {}
+            for row in index.get(key, []):
+                kinds.setdefault(kind(row), []).append(row)
+            cached = self._by_kind[id(index), key] = list(kinds.values())
+        return cached
 
     def price_of(self, instance_type: str, region: str, spot: bool = False) -> float | None:
         """USD per machine-hour, the cheapest zone's; None = unknown."""

@@ -8,7 +8,15 @@ from typing import Any
 
 import yaml
 
-__all__ = ["DATA", "cluster_facts", "gcp_hosts", "known_clouds", "load_yaml", "other_memory"]
+__all__ = [
+    "DATA",
+    "cluster_facts",
+    "cost_facts",
+    "gcp_hosts",
+    "known_clouds",
+    "load_yaml",
+    "other_memory",
+]
 
 DATA = Path(__file__).parent / "data"
 
@@ -23,6 +31,13 @@ def cluster_facts(cloud: str) -> dict[str, Any]:
     """What a cluster of this cloud costs beside its pools; empty for a cloud never built."""
     facts: dict[str, dict[str, Any]] = _read("clusters.yaml")
     return facts.get(cloud, {})
+
+
+@cache
+def cost_facts() -> dict[str, Any]:
+    """What the expected cost of a run is modelled with."""
+    facts: dict[str, Any] = _read("costs.yaml")
+    return facts
 
 
 @cache

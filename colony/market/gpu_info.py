@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -30,12 +31,19 @@ def gpu_memory_gib(name: str, count: float, cell: str) -> tuple[float | None, tu
         return None, ("GpuInfo cannot be read: the GPU's memory is taken as unknown",)
     if not size:
         return None, ()
+    if not (math.isfinite(size) and size > 0):
+        return None, (f"GPU memory of {size:g} MiB is none: it is taken as unknown",)
     mended = []
     if size < 1024:
         mended.append(f"GPU memory of {size:g} MiB read as GiB")
         size *= 1024
     elif total == size and count > 1:
         mended.append(f"total GPU memory {total:g} MiB is one GPU's: read as {size * count:g} MiB")
+    elif total and count >= 1 and not math.isclose(total, size * count, rel_tol=_TOLERANCE):
+        mended.append(
+            f"total GPU memory {total:g} MiB is not {count:g} x {size:g}: read as "
+            f"{size * count:g} MiB"
+        )
     _refuse_wrong(name, count, size / 1024)
     return size / 1024, tuple(mended)
 

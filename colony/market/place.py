@@ -39,7 +39,7 @@ class _Placed:
 def place(
     spec: ColonySpec,
     catalog: Catalog,
-    by: str = "sticker",
+    by: str = "expected",
     built: Collection[str] | None = None,
 ) -> Placement:
     """What will be built, at the prices recorded with it.

@@ -1,30 +1,34 @@
 """The cheapest feasible offer for a whole job, the ranked rest, and a reason for each refusal.
 
 The order, written once: cost, then on-demand before spot, then cloud, region, zone and machine
-type by name. Cost is the price of a node (`sticker`; the number of nodes is the same for all), or
-the expected bill of the whole run (`expected`).
+type by name. Cost is the expected bill until the run is done (`expected`), or the price of a node
+(`sticker`; the number of nodes is the same for all).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from heapq import nsmallest
+from itertools import groupby
 from typing import Any
 
+from colony.market.age import age_notes
 from colony.market.catalog import Catalog
-from colony.market.costs import Expected, expected
+from colony.market.costs import Expected, expected, line
+from colony.market.egress import Where
 from colony.market.facts import cluster_facts
-from colony.market.refusals import Refusal, sift, sifted_text
+from colony.market.refusals import Kinds, Refusal, sift, sifted_text
 from colony.market.request import Request
 from colony.market.rows import Row, total
 from colony.market.rules import rules_of
 from jobs.problems import near
 
-__all__ = ["Offer", "Plan", "plan"]
+__all__ = ["Offer", "Plan", "order", "plan"]
 
-STALE_DAYS = 30
+_Pair = tuple[Row, bool]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,11 @@ class Offer:
     nodes: int
     spot: bool
     zone: str | None
-    expected: Expected | None = None
+    expected: Expected
+
+    @property
+    def where(self) -> Where:
+        return (self.row.cloud, self.row.region)
 
     @property
     def price_per_node_hour(self) -> float:
@@ -47,7 +55,7 @@ class Offer:
 
     def to_dict(self) -> dict[str, Any]:
         row = self.row
-        shown = {
+        return {
             "cloud": row.cloud,
             "region": row.region,
             "zone": self.zone,
@@ -59,32 +67,35 @@ class Offer:
             "price_per_node_hour": self.price_per_node_hour,
             "price_per_hour": self.price_per_hour,
             "date": row.date,
+            "expected": self.expected.to_dict(),
         }
-        return shown | ({"expected": self.expected.to_dict()} if self.expected else {})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Offers are feasible and ranked: the first is the chosen one."""
+    """The first of the offers is the chosen one."""
 
     request: Request
     catalog: Catalog
-    ranked: Sequence[tuple[Row, bool]]
-    """Row and whether as spot."""
+    fitting: Sequence[_Pair]
+    """Feasible, in no order."""
     refusals: Sequence[Refusal]
     top: int | None = None
-    by: str = "sticker"
+    by: str = "expected"
     today: date | None = None
 
     @cached_property
     def offers(self) -> list[Offer]:
-        """The best `top`, or all. What the run is expected to cost stands with the first, and
-        with all where that is the order."""
-        everywhere = self.by == "expected"
-        return [
-            self._offer(row, spot, everywhere or place == 0)
-            for place, (row, spot) in enumerate(self.ranked[: self.top])
-        ]
+        """The best `top`, or all, each with what the run is expected to cost there."""
+        return [self._offer(*pair) for pair in self._best(self.top)]
+
+    @cached_property
+    def by_region(self) -> list[Offer]:
+        """The best of each region, ranked, whatever `top` is."""
+        best: dict[Where, _Pair] = {}
+        for row, spot in self._best(None):
+            best.setdefault((row.cloud, row.region), (row, spot))
+        return [self._offer(row, spot) for row, spot in best.values()]
 
     @property
     def chosen(self) -> Offer | None:
@@ -111,22 +122,44 @@ class Plan:
             "offers": offers,
             "chosen": offers[0] if offers else None,
             "refused": self.refused,
-            "found": len(self.ranked),
+            "found": len(self.fitting),
             "notes": self.notes,
         }
 
-    def _offer(self, row: Row, spot: bool, with_bill: bool) -> Offer:
-        zones = self.request.zones
-        zone = row.zone or (zones[0] if len(zones) == 1 else None)
-        bill = _bill(self.request, self.catalog, row, spot) if with_bill else None
-        return Offer(row, self.request.nodes, spot, zone, bill)
+    def _best(self, top: int | None) -> list[_Pair]:
+        """By cost, equals by capacity and name: few need these, so few are compared by them."""
+        pairs, costs = self.fitting, self._costs
+        places: Iterable[int] = range(len(pairs))
+        if top is not None and top < len(pairs):
+            limit = nsmallest(top, costs)[-1]
+            places = [place for place, cost in enumerate(costs) if cost <= limit]
+        found: list[_Pair] = []
+        for _, group in groupby(sorted(places, key=costs.__getitem__), key=costs.__getitem__):
+            equal = [pairs[place] for place in group]
+            if len(equal) > 1:
+                equal.sort(key=lambda pair: (pair[1], total(pair[0])))
+            found += equal
+        return found[:top]
+
+    @cached_property
+    def _costs(self) -> list[float]:
+        if self.by == "expected":
+            return _bills(self.fitting, self.request, self.catalog)
+        return [row.price_as(spot) or 0.0 for row, spot in self.fitting]
+
+    def _offer(self, row: Row, spot: bool) -> Offer:
+        request = self.request
+        zone = row.zone or (request.zones[0] if len(request.zones) == 1 else None)
+        rate, taken = request.nodes * (row.price_as(spot) or 0), request.nodes * spot
+        bill = expected(self.catalog, row.cloud, row.region, rate, request.hours, taken)
+        return Offer(row, request.nodes, spot, zone, bill)
 
 
 def plan(
     request: Request,
     catalog: Catalog,
     top: int | None = None,
-    by: str = "sticker",
+    by: str = "expected",
     today: date | None = None,
     built: Collection[str] | None = None,
 ) -> Plan:
@@ -135,20 +168,22 @@ def plan(
     if request.context:
         return Plan(request, catalog, [(_existing(request), False)], (), today=today)
     built = _built() if built is None else built
-    ranked: list[tuple[Row, bool]] = []
+    fitting: list[_Pair] = []
     refusals: list[Refusal] = []
     for spot in (False, True) if request.use_spot is None else (request.use_spot,):
-        rows = _rows(request, catalog, spot)
-        kept, refused = sift(rows, rules_of(request, catalog, built, spot))
-        ranked += [(row, spot) for row in kept]
+        kinds = _kinds(request, catalog)
+        kept, refused = sift(kinds, rules_of(request, catalog, built, spot))
+        fitting += [(row, spot) for rows in kept for row in rows]
         told = {refusal.reason for refusal in refusals}
-        refused = refused or ([] if rows else [_unknown(request, catalog)])
+        refused = refused or ([] if kinds else [_unknown(request, catalog)])
         refusals += [refusal for refusal in refused if refusal.reason not in told]
-    if by == "expected":
-        ranked.sort(key=lambda pair: _expected_order(request, catalog, *pair))
-    elif request.use_spot is None:
-        ranked.sort(key=lambda pair: (pair[0].price_as(pair[1]), pair[1], total(pair[0])))
-    return Plan(request, catalog, ranked, refusals, top, by, today)
+    return Plan(request, catalog, fitting, refusals, top, by, today)
+
+
+def order(offer: Offer, by: str) -> tuple[float, bool, tuple[str, ...]]:
+    """The written order, for offers of several requests: by sticker, for all of their nodes."""
+    cost = offer.expected.total if by == "expected" else offer.price_per_hour
+    return cost, offer.spot, total(offer.row)
 
 
 def _built() -> Collection[str]:
@@ -157,21 +192,25 @@ def _built() -> Collection[str]:
     return frozenset(kinds())
 
 
-def _rows(request: Request, catalog: Catalog, spot: bool) -> list[Row]:
+def _kinds(request: Request, catalog: Catalog) -> Kinds:
     if request.accelerator or not request.instance_type:
-        return catalog.with_accelerator(request.accelerator or "", spot)
-    return catalog.of_type(request.instance_type, spot)
+        return catalog.kinds_with(request.accelerator or "")
+    return catalog.kinds_of(request.instance_type)
 
 
-def _bill(request: Request, catalog: Catalog, row: Row, spot: bool) -> Expected:
-    rate = request.nodes * (row.price_as(spot) or 0)
-    return expected(catalog, row.cloud, row.region, rate, request.hours)
-
-
-def _expected_order(
-    request: Request, catalog: Catalog, row: Row, spot: bool
-) -> tuple[float, bool, tuple[str, ...]]:
-    return (_bill(request, catalog, row, spot).total, spot, total(row))
+def _bills(pairs: Sequence[_Pair], request: Request, catalog: Catalog) -> list[float]:
+    """What all machines of a place have in common is reckoned once."""
+    nodes = request.nodes
+    lines = {
+        (cloud, region, spot): line(catalog, cloud, region, request.hours, nodes * spot)
+        for cloud, region, spot in {(row.cloud, row.region, spot) for row, spot in pairs}
+    }
+    costs = []
+    for row, spot in pairs:
+        fixed, hours = lines[row.cloud, row.region, spot]
+        price = (row.spot_price if spot else row.price) or 0
+        costs.append(round(fixed + hours * (nodes * price), 6))
+    return costs
 
 
 def _existing(request: Request) -> Row:
@@ -192,7 +231,7 @@ def _unknown(request: Request, catalog: Catalog) -> Refusal:
     else:
         asked, kind, names = "", "machine without accelerators", []
     reason = f"the catalogue has no {kind}" + (f" `{asked}`" if asked else "")
-    return Refusal(reason, (), (), 0, tuple(near(asked, names)))
+    return Refusal(reason, [], (), 0, tuple(near(asked, names)))
 
 
 def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterator[str]:
@@ -206,8 +245,4 @@ def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterato
     for cloud in sorted({offer.row.cloud for offer in offers if offer.spot}):
         if not cluster_facts(cloud).get("spot", True):
             yield f"spot pools on {cloud} are not built yet: this is a price, not a plan to run"
-    for cloud, seen in sorted({(offer.row.cloud, offer.row.date) for offer in offers}):
-        if not seen:
-            yield f"the prices of {cloud} carry no date"
-        elif today and (days := (today - date.fromisoformat(seen)).days) > STALE_DAYS:
-            yield f"stale: prices of {cloud} are of {seen}, {days} days old"
+    yield from age_notes(((offer.row.cloud, offer.row.date) for offer in offers), today)

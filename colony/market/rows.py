@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Row", "tie", "total"]
+__all__ = ["Row", "kind", "tie", "total"]
 
 
 class Row(NamedTuple):
@@ -40,3 +40,8 @@ def total(row: Row) -> tuple[str, ...]:
 def tie(row: Row) -> tuple[str, str, str, str]:
     """The end of the written order: cloud, region, zone, machine type."""
     return (row.cloud, row.region, row.zone, row.instance_type)
+
+
+def kind(row: Row) -> tuple[object, ...]:
+    """What all prices of one kind of machine share: not where it is, nor what it costs."""
+    return (row.cloud, row.instance_type, *row[4:8], row.arch)

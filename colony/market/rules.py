@@ -20,7 +20,8 @@ def _no_gap(_: Row) -> float:
 @dataclass(frozen=True)
 class Rule:
     """`near` says what to ask for instead of `asked` so that a row would hold; `gap` how far off
-    it is. `splits`: rows are refused for different reasons."""
+    it is. `splits`: rows are refused for different reasons. `of_kind`: it looks at nothing but what
+    all rows of one kind of machine share; `near` too, unless it `names_places`."""
 
     holds: Callable[[Row], bool]
     reason: Callable[[Row], str]
@@ -28,6 +29,8 @@ class Rule:
     gap: Callable[[Row], float] = _no_gap
     asked: str = ""
     splits: bool = False
+    of_kind: bool = False
+    names_places: bool = False
 
 
 def rules_of(request: Request, catalog: Catalog, built: Collection[str], spot: bool) -> list[Rule]:
@@ -52,6 +55,7 @@ def _machine(request: Request) -> Iterator[Rule]:
             reason=lambda row: f"{row.arch} machines, and images are x86_64",
             near=lambda row: f"instance_type {row.instance_type}",
             splits=True,
+            of_kind=True,
         )
 
 
@@ -62,6 +66,7 @@ def _count(gpus: int, what: str) -> Rule:
         reason=lambda row: f"not exactly {what} a node",
         near=lambda row: f"{row.accelerator}:{row.gpus:g}",
         gap=lambda row: abs(row.gpus - gpus),
+        of_kind=True,
     )
 
 
@@ -71,6 +76,7 @@ def _type(name: str) -> Rule:
         reason=lambda row: f"not the machine type {name}",
         near=lambda row: row.instance_type,
         asked=name,
+        of_kind=True,
     )
 
 
@@ -84,6 +90,7 @@ def _place(request: Request, catalog: Catalog) -> Iterator[Rule]:
             reason=lambda row: reason,
             near=lambda row: row.cloud,
             asked=cloud,
+            of_kind=True,
         )
     if region:
         yield Rule(
@@ -131,6 +138,7 @@ def _amount(amount: Amount, unit: str, have: Callable[[Row], float | None]) -> R
         reason=lambda row: f"not {amount} {unit} a node",
         near=near,
         gap=lambda row: abs((have(row) or 0) - amount.value),
+        of_kind=True,
     )
 
 
@@ -164,4 +172,6 @@ def _kind(built: Collection[str], spot: bool) -> Rule:
         near=lambda row: f"{row.instance_type} in {row.region} at ${row.price_as(spot):,.2f}/h",
         gap=lambda row: row.price_as(spot) or 0.0,
         splits=True,
+        of_kind=True,
+        names_places=True,
     )

@@ -1,6 +1,7 @@
 import pytest
 import yaml
 
+from colony.cli.files import prices
 from colony.market.catalog import Catalog
 from jobs.errors import InputError
 
@@ -121,11 +122,27 @@ def test_refuses_gpus_with_a_memory_they_do_not_have(folder, accelerator, mib, s
     assert catalog.warnings[-1].path.endswith("aws.csv:2:GpuInfo")
 
 
+def test_a_size_that_is_all_gpus_together_refuses_the_row(folder):
+    catalog = Catalog.load(folder("aws.csv", AWS, h100(gpu_info=info("H100", 8, 8 * 81920))))
+    assert gpus(catalog) == []
+    assert "H100 with 640 GiB, but it has 80 GiB" in str(catalog.warnings[0])
+
+
+def test_a_share_of_a_gpu_may_have_its_share_of_the_memory(folder):
+    row = f"Standard_NV6,A10,0.25,1,1,{info('A10', 1, 24576, 6144)},1,,us-east-1,,x86_64"
+    catalog = Catalog.load(folder("azure.csv", AWS, row))
+    assert len(gpus(catalog)) == 1
+    assert catalog.warnings == []
+
+
 @pytest.mark.parametrize(
     ("cell", "gib", "says"),
     [
         (info("H100", 8, 80), 80, "GPU memory of 80 MiB read as GiB"),
         (info("H100", 8, 81920, 81920), 80, "total GPU memory 81920 MiB is one GPU's"),
+        (info("H100", 8, 81920, 9), 80, "total GPU memory 9 MiB is not 8 x 81920: read as 655360"),
+        (info("H100", 8, -1), None, "GPU memory of -1 MiB is none"),
+        (info("H100", 8, 81920).replace("81920", "1e999"), None, "GPU memory of inf MiB is none"),
         ("not python (", None, "GpuInfo cannot be read"),
         ("\"__import__('os').getcwd()\"", None, "GpuInfo cannot be read"),
     ],
@@ -227,6 +244,18 @@ def test_dates_come_from_the_folder_by_cloud_and_region(folder):
 def test_prices_without_a_date_have_none(folder):
     catalog = Catalog.load(folder("aws.csv", AWS, h100()))
     assert [row.date for row in gpus(catalog)] == [""]
+
+
+def test_showing_prices_says_how_old_these_are(folder, capsys):
+    folder("aws.csv", AWS, h100())
+    folder("lambda.csv", NEBIUS, f"x,H100,1,1,1,9,r,{info('H100', 1, 81920)},")
+    dates = {"clouds": {"aws": {"date": "2020-01-02"}, "lambda": {"date": "2021-01-02"}}}
+    where = folder("catalog.yaml", yaml.safe_dump(dates))
+    assert prices("H100", "lambda", None, where, "text") == 0
+    said = capsys.readouterr().out
+    assert "1 prices of 2021-01-02" in said
+    assert "note: stale: prices of lambda are of 2021-01-02" in said
+    assert "prices of aws" not in said
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,8 @@ def test_by_expected_a_region_may_lose_by_its_system_pool():
         row("x", "L4", 1.0, "us-west-2", 1.1), row("m6i.large", "", 0.0, "us-west-2", 0.1),
     ]  # fmt: skip
     spec, catalog = colony(job("a", "L4:1")), Catalog(rows)
-    assert place(spec, catalog).clusters[0].region == "us-east-1"
-    assert place(spec, catalog, by="expected").clusters[0].region == "us-west-2"
+    assert place(spec, catalog, by="sticker").clusters[0].region == "us-east-1"
+    assert place(spec, catalog).clusters[0].region == "us-west-2"
 
 
 def test_jobs_that_no_region_holds_together_get_a_cluster_each():
