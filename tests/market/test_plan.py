@@ -52,6 +52,12 @@ def test_a_cheaper_cloud_that_cannot_be_built_is_refused_by_name():
     assert {offer.row.cloud for offer in made.offers} == {"aws"}
 
 
+def test_of_a_cloud_that_cannot_be_built_each_region_is_named():
+    rows = [row(cloud="gcp", region=region, price=price) for region, price in (("a", 2), ("b", 1))]
+    (near,) = [near for _, near in refusals(plan(Request("L4", 1), Catalog(rows))).values()]
+    assert near == ["x in b at $1.00/h", "x in a at $2.00/h"]
+
+
 def test_a_request_for_a_cloud_that_cannot_be_built_chooses_nothing():
     made = plan(Request("A100", 8, cloud="gcp"), STARTER)
     assert made.chosen is None
