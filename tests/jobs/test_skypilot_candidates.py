@@ -53,7 +53,7 @@ def job_of(resources):
         (8, "refused", "not 8"),
         ("H100-80GB-MEGA", "refused", "unknown accelerator"),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_the_forms_of_accelerators(accelerators, preference, expected):
     if preference != "refused":
