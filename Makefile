@@ -16,7 +16,7 @@ DEV := $(VENV)/.dev-$(HASH)
 PIP := $(PY) -m pip install --disable-pip-version-check --progress-bar off
 SHORTER := sed -nE 's/^ *(Downloading [^ ]+ \([0-9.]+ MB\)).*/  \1/p; /^Installing collected packages/s/.*/  Installing/p; /^Successfully/s/ installed .*/ installed/p'
 
-.PHONY: help demo test check cluster-test bench bench-scale crash-matrix clean setup format
+.PHONY: help demo test check sdk cluster-test bench bench-scale bench-reap bench-end crash-matrix clean setup format
 
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -37,14 +37,23 @@ cluster-test: setup $(DEV) ## tests on a real Kubernetes, built at the first tim
 	@PYTHONPATH=tests/support $(PY) -m testbed
 	@$(PY) -m pytest -m cluster tests/cluster -rs $(ARGS)
 
-crash-matrix: setup $(DEV) ## kill a run at each step; the reaper must leave nothing
-	@$(PY) -m pytest -m crash -v $(ARGS)
+sdk: setup $(DEV) ## an SDK for Go, generated from our schema, compiles (3 minutes at the first time)
+	@$(PY) -m pytest -m sdk tests/components/test_sdk.py $(ARGS)
 
-bench: setup $(DEV) ## cold starts, job states, the market, rehearsals of 1, 3 and 10 clusters, 10 side by side
+crash-matrix: setup $(DEV) ## cut a life off before and after each step; the reaper must leave nothing
+	@PYTHONPATH=tests/support $(PY) -m crash_matrix $(ARGS)
+
+bench: setup $(DEV) ## cold starts, job states, layers, the market beside SkyPilot's, rehearsals of 1, 3 and 10 clusters, 10 side by side
 	@$(PY) tools/bench.py $(ARGS)
 
 bench-scale: setup $(DEV) ## a gang of 8,000 GPUs on 1,000 fake nodes of a real control plane (20 minutes)
 	@$(PY) tools/bench_scale.py $(ARGS)
+
+bench-reap: setup $(DEV) ## 200 colonies in one look of the reaper
+	@PYTHONPATH=tests/support $(PY) tools/bench_reap.py $(ARGS)
+
+bench-end: setup $(DEV) ## what the end of a job costs: until its machines go, and what is paid
+	@$(PY) tools/bench_end.py $(ARGS)
 
 format: $(DEV) ## let ruff format and sort
 	@$(PY) -m ruff format .
@@ -66,6 +75,6 @@ $(RUN): | $(VENV)/bin/python
 	@touch $@
 
 $(DEV): | $(RUN)
-	@echo 'installing the development tools'
-	@$(PIP) -e '.[aws,dev]' | $(SHORTER)
+	@echo 'installing the development tools and the SDKs of all clouds (1 GB unpacked)'
+	@$(PIP) -e '.[aws,azure,gcp,onprem,s3,gs,azblob,policy,dev]' | $(SHORTER)
 	@touch $@

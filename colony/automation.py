@@ -11,10 +11,11 @@ import gc
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
+import pulumi
 from pulumi import automation
 from pulumi.automation._stack import StackInitMode
 
@@ -22,6 +23,9 @@ __all__ = ["Stack", "Workspace"]
 
 # When the engine is gone, the program's own last words to it fail: the SDK's server logs that.
 logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
+
+# Some ten calls to the engine for each resource, which shows them to nobody: it has no --debug.
+pulumi.log.debug = lambda *_, **__: None
 
 
 class Workspace(automation.LocalWorkspace):
@@ -60,16 +64,25 @@ def quiet_failure() -> Iterator[None]:
     """Buries what the SDK leaves of a program whose engine failed, was stopped or was killed.
 
     It leaves an open event loop and a coroutine that was never finished. Whenever they are
-    collected, Python prints a traceback of the SDK's own clean-up, which tells a user nothing.
+    collected, which may be when the error is long forgotten, Python prints a traceback of the SDK's
+    own clean-up, which tells a user nothing.
     """
     try:
         yield
     except BaseException:
-        before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)
-                gc.collect()
-        finally:
-            sys.unraisablehook = before
+        if sys.unraisablehook is not _unless_unfinished:
+            _hooks.append(sys.unraisablehook)
+            sys.unraisablehook = _unless_unfinished
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
         raise
+
+
+_hooks: list[Callable[[sys.UnraisableHookArgs], object]] = []
+"""The last is the one that was there before ours."""
+
+
+def _unless_unfinished(unraisable: sys.UnraisableHookArgs) -> None:
+    if getattr(unraisable.object, "__name__", "") != "run_in_stack":
+        _hooks[-1](unraisable)

@@ -23,7 +23,7 @@ PYTHON = (3, 10)
 SDK = (3, 272, 0)
 CLOUDS = {"aws": "pulumi-aws", "azure": "pulumi-azure-native", "gcp": "pulumi-gcp"}
 BUILT = ("aws",)
-"""Clouds whose cluster kind is there; the others' extras are of no use yet."""
+"""Clouds whose extra every checkout needs; the others are for who uses them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ def doctor() -> list[Check]:
         _cache(),
         _tool("kubectl", "only for looking into a colony by hand"),
         _tool("aws", "real AWS clusters authenticate with `aws eks get-token`"),
+        _tool("az", "real AKS clusters are swept with it, and it signs people in"),
+        _tool("kubelogin", "real AKS clusters authenticate with `kubelogin get-token`"),
         _credentials(),
     ]
 
@@ -90,7 +92,7 @@ def _extra(cloud: str) -> Check:
         return Check(f"extra [{cloud}]", True, f"{package} {found}")
     if cloud in BUILT:
         return Check(f"extra [{cloud}]", False, "missing", f"pip install -e '.[{cloud}]'")
-    return Check(f"extra [{cloud}]", True, "not installed, and not needed yet")
+    return Check(f"extra [{cloud}]", True, f"not installed: only clusters on {cloud} need it")
 
 
 def _cache() -> Check:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from colony.importers.foreign import SCALINGS
-from colony.kinds import COLONY, TASK, UNKNOWN, Document, is_task, parse, parse_several
+from colony.kinds import COLONY, TASK, UNKNOWN, Document, Overrides, is_task, parse, parse_several
 from colony.reading import Page, pages, read_text
+from components.idle_spec import Idle
 from components.spec import Cloud, ClusterSpec, ColonySpec
 from jobs.errors import InputError, NotSupported, Problem
 from jobs.names import duplicates, slugify
@@ -20,11 +22,15 @@ from jobs.spec import Job
 from jobs.wording import check
 
 __all__ = [
-    "Document", "Loaded", "load_colony", "parse_envs", "read_documents", "schema",
-    "validation_report",
+    "Document", "Loaded", "SecretItem", "env_file", "joined", "load_colony", "load_pipeline",
+    "parse_envs", "read_documents", "schema", "validation_report",
 ]  # fmt: skip
 
 _NO_ENVS: Mapping[str, str] = {}
+
+
+class SecretItem(str):
+    """`K=V` or `K` of --secret: for `parse_envs`, among those of --env."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +83,45 @@ def load_colony(paths: Sequence[str | Path], envs: Mapping[str, str] = _NO_ENVS)
     if not documents:
         raise InputError("no file given")
     _raise_for(documents)
+    if any(document.tasks for document in documents):
+        hint = "give it alone to plan, run or rehearse"
+        raise NotSupported(Problem("", "a SkyPilot pipeline (several tasks in a file)", hint))
     several = len({document.file for document in documents}) > 1
     if several:
         documents = _once_each(documents)
         _raise_for(documents)
-    spec = _joined(documents)
+    spec = joined(documents)
     folder = Path(documents[0].file).parent
     folders = {job.name: Path(d.file).parent for d in documents for job in _jobs_of(d)}
     return Loaded(spec, [w for d in documents for w in d.warnings], folder, folders)
 
 
+def load_pipeline(paths: Sequence[str | Path], envs: Mapping[str, str] = _NO_ENVS) -> list[Loaded]:
+    """As `load_colony`; of a SkyPilot pipeline, a colony for each task, in their order."""
+    if len(paths) != 1:
+        return [load_colony(paths, envs)]
+    documents = read_documents(paths[0], envs)
+    if len(documents) != 1 or not documents[0].tasks:
+        return [load_colony(paths, envs)]
+    _raise_for(documents)
+    (document,) = documents
+    folder = Path(document.file).parent
+    loaded = [
+        Loaded(joined([replace(document, value=job)]), [], folder, {job.name: folder})
+        for job in document.tasks
+    ]
+    return [replace(loaded[0], warnings=document.warnings), *loaded[1:]]
+
+
 def validation_report(
-    paths: Iterable[str | Path], envs: Mapping[str, str] = _NO_ENVS
+    paths: Iterable[str | Path],
+    envs: Mapping[str, str] = _NO_ENVS,
+    also: Callable[[list[Document]], list[Document]] = list,
 ) -> list[dict[str, Any]]:
-    """The JSON of `colony validate`: one entry a file, `ok` for each of its documents."""
+    """The JSON of `colony validate`: one entry a file, `ok` for each of its documents. `also`
+    gives the documents of a file with what else is to be said of them."""
     return [
-        {"file": str(path), "documents": [_report(d) for d in read_documents(path, envs)]}
+        {"file": str(path), "documents": [_report(d) for d in also(read_documents(path, envs))]}
         for path in paths
     ]
 
@@ -105,7 +134,7 @@ def parse_envs(
     Raises InputError.
     """
     have = os.environ if environment is None else environment
-    envs: dict[str, str] = {}
+    envs = Overrides()
     for item in items:
         key, equals, value = item.partition("=")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
@@ -113,7 +142,48 @@ def parse_envs(
         if not equals and key not in have:
             raise InputError(Problem("--env", f"{key} is not in the environment", "write K=V"))
         envs[key] = value if equals else have[key]
+        if isinstance(item, SecretItem):
+            envs.hidden.add(key)
     return envs
+
+
+def env_file(path: Path) -> list[str]:
+    """The `K=V` lines of a file, for `parse_envs`: `export`, quotes, blank lines and comments are
+    those of a shell. Raises InputError."""
+    items, problems = [], []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            problems.append(Problem(f"{path}:{number}", str(error), "close the quotes"))
+            continue
+        words = words[1:] if words[:1] == ["export"] else words
+        if len(words) > 1 or any("=" not in word for word in words):
+            problems.append(Problem(f"{path}:{number}", "is not K=V", "quote values with spaces"))
+        items += words
+    if problems:
+        raise InputError(*problems)
+    return items
+
+
+def joined(documents: list[Document]) -> ColonySpec:
+    """The one colony of documents without problems. Raises InputError."""
+    colonies = [d.value for d in documents if isinstance(d.value, ColonySpec)]
+    jobs = [d.value for d in documents if isinstance(d.value, Job)]
+    if len(colonies) > 1:
+        names = ", ".join(colony.name for colony in colonies)
+        raise InputError(Problem("", f"more than one colony: {names}", "give one at a time"))
+    base = colonies[0] if colonies else _made_for(jobs, [d.idle for d in documents])
+    for job in jobs:
+        if job.colony not in (None, base.name):
+            hint = did_you_mean(str(job.colony), [base.name], f"the colony is {base.name}")
+            raise InputError(Problem("colony", f"`{job.colony}` is not in these files", hint))
+    spec, problems = check(ColonySpec, {**dict(base), "jobs": [*base.jobs, *jobs]})
+    if spec is None:
+        raise InputError(*problems)
+    if not (spec.clusters or spec.jobs):
+        raise InputError(Problem("", "a colony without clusters and jobs", "add a Job"))
+    return spec
 
 
 def schema() -> dict[str, Any]:
@@ -173,27 +243,8 @@ def _filed(document: Document, problem: Problem) -> Problem:
     return type(problem)(path, problem.message, problem.hint)
 
 
-def _joined(documents: list[Document]) -> ColonySpec:
-    colonies = [d.value for d in documents if isinstance(d.value, ColonySpec)]
-    jobs = [d.value for d in documents if isinstance(d.value, Job)]
-    if len(colonies) > 1:
-        names = ", ".join(colony.name for colony in colonies)
-        raise InputError(Problem("", f"more than one colony: {names}", "give one at a time"))
-    base = colonies[0] if colonies else _made_for(jobs)
-    for job in jobs:
-        if job.colony not in (None, base.name):
-            hint = did_you_mean(str(job.colony), [base.name], f"the colony is {base.name}")
-            raise InputError(Problem("colony", f"`{job.colony}` is not in these files", hint))
-    spec, problems = check(ColonySpec, {**dict(base), "jobs": [*base.jobs, *jobs]})
-    if spec is None:
-        raise InputError(*problems)
-    if not (spec.clusters or spec.jobs):
-        raise InputError(Problem("", "a colony without clusters and jobs", "add a Job"))
-    return spec
-
-
-def _made_for(jobs: list[Job]) -> ColonySpec:
-    """The colony of jobs that came without one."""
+def _made_for(jobs: list[Job], idles: list[dict[str, Any]]) -> ColonySpec:
+    """The colony of jobs that came without one; `idles` as their documents have them."""
     names = list(dict.fromkeys(job.colony or job.name for job in jobs))
     if len(names) > 1:
         hint = "write `colony: NAME` into each, or add a Colony document"
@@ -201,7 +252,9 @@ def _made_for(jobs: list[Job]) -> ColonySpec:
     contexts = list(
         dict.fromkeys(job.resources.context for job in jobs if job.resources.cloud == "existing")
     )
-    return ColonySpec(name=names[0], clusters=[_existing(context) for context in contexts])
+    idle = next((each[names[0]] for each in idles if names[0] in each), None)
+    clusters = [_existing(context) for context in contexts]
+    return ColonySpec(name=names[0], clusters=clusters, idle=Idle(**idle) if idle else None)
 
 
 def _existing(context: str | None) -> ClusterSpec:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ from colony.command import CliFailed, Result, Runner
 from colony.folder import Lock
 from colony.outcome import Changes, OnEvent, Watcher, explained
 from colony.records import PROJECT
+from colony.stack_files import StackFiles
+from colony.storage.base import Storage
+from colony.storage.opening import open_storage
 from colony.toolchain import Cli, ensure_cli, find_cli
 from jobs.errors import Cancelled
 
@@ -125,6 +129,8 @@ class Engine:
             self._run("config", "set", "--plaintext", key, stack=stack, stdin=values[key])
         for key, value in (secrets or {}).items():
             self._run("config", "set", "--secret", key, stack=stack, stdin=value)
+        if self._files:
+            self._files.keep(stack)
 
     def config(self, stack: str) -> dict[str, str]:
         """The stack's config, secrets as plain values in memory."""
@@ -165,14 +171,33 @@ class Engine:
             )
         return watcher.changes
 
+    def drift(
+        self,
+        stack: str,
+        on_event: OnEvent | None = None,
+        timeout: float | None = None,
+    ) -> Changes:
+        """What a refresh would change: where the clouds differ from the state. Changes nothing."""
+        with self._operation("refresh", on_event, timeout) as watcher:
+            self._handle(stack, None).preview_refresh(
+                parallel=self.parallel,
+                color="never",
+                suppress_outputs=True,
+                suppress_progress=True,
+                on_event=watcher,
+            )
+        return watcher.changes
+
     def destroy(
         self,
         stack: str,
         on_event: OnEvent | None = None,
         timeout: float | None = None,
         continue_on_error: bool = True,
+        only: Sequence[str] | None = None,
     ) -> Changes:
-        """Deletes all that the state knows. Success is no proof that nothing is left."""
+        """Deletes all that the state knows, or `only` these URNs, which nothing else needs.
+        Success is no proof that nothing is left."""
         with self._operation("destroy", on_event, timeout) as watcher:
             self._handle(stack, None).destroy(
                 parallel=self.parallel,
@@ -180,6 +205,7 @@ class Engine:
                 suppress_outputs=True,
                 suppress_progress=True,
                 continue_on_error=continue_on_error,
+                target=list(only) if only else None,
                 on_event=watcher,
             )
         return watcher.changes
@@ -190,6 +216,10 @@ class Engine:
 
     def export(self, stack: str, secrets: bool = False) -> dict[str, Any]:
         """The deployment (version 3 or 4's `deployment`), secrets encrypted or, in memory, open."""
+        if self._root and not secrets:
+            found = folder.deployment(self._root, PROJECT, stack)
+            if found is not None:
+                return found
         shown = ["--show-secrets"] if secrets else []
         deployment = json.loads(self._run("stack", "export", *shown, stack=stack).stdout)[
             "deployment"
@@ -202,10 +232,6 @@ class Engine:
             self._run("stack", "output", "--json", "--show-secrets", stack=stack).stdout
         )
         return {key: _known(value) for key, value in found.items() if value != UNKNOWN}
-
-    def cancel(self, stack: str) -> None:
-        """Takes the lock away from whoever holds it: make sure that it is dead first."""
-        self._run("cancel", "--yes", stack=stack)
 
     def pending(self, stack: str) -> list[Pending]:
         """Operations that were under way when an engine died."""
@@ -230,14 +256,34 @@ class Engine:
         if self._self_managed():
             more.append("--remove-backups")
         self._run("stack", "rm", "--yes", *more, stack=stack)
+        if self._files:
+            self._files.forget(stack)
 
     def stacks(self) -> list[str]:
         """The names of the project's stacks."""
+        found = folder.stacks(self._root, PROJECT) if self._root else None
+        if found is not None:
+            return found
         return [entry["name"] for entry in json.loads(self._run("stack", "ls", "--json").stdout)]
 
     def locks(self, stack: str) -> list[Lock]:
-        """The locks on a stack; none can be seen on a backend that is not a folder."""
-        return folder.locks(self._root, PROJECT, stack) if self._root else []
+        """The locks on a stack; Pulumi Cloud keeps its own, and ends those of the dead."""
+        return folder.locks(self._storage, PROJECT, stack) if self._self_managed() else []
+
+    def release(self, lock: Lock) -> None:
+        """Takes this one lock away, whoever holds others: make sure that its holder is dead."""
+        self._storage.delete(lock.key)
+
+    @cached_property
+    def _storage(self) -> Storage:
+        return open_storage(self.backend_url)
+
+    @cached_property
+    def _files(self) -> StackFiles | None:
+        """Where this machine's folder is not all that there is."""
+        if self._self_managed() and self._storage.remote:
+            return StackFiles(self.project_dir, self._storage)
+        return None
 
     def _self_managed(self) -> bool:
         return urlsplit(self.backend_url).scheme in _DIY
@@ -247,6 +293,8 @@ class Engine:
         self._runner.timeout = 300.0
         if self._root:
             folder.mend(self._root)
+        if stack and self._files:
+            self._files.fetch(stack)
         try:
             return self._runner.run([*args, *named], str(self.project_dir), {}, stdin=stdin)
         except CliFailed as failure:
@@ -257,6 +305,8 @@ class Engine:
 
         from colony.automation import Stack, Workspace
 
+        if self._files:
+            self._files.fetch(stack)
         options = LocalWorkspaceOptions(
             work_dir=str(self.project_dir),
             program=program,
@@ -298,6 +348,7 @@ def _environment(
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "NO_COLOR": "1",
     }
+    merged.setdefault("GOGC", "400")  # most of a short call was collecting a few megabytes
     return merged
 
 

@@ -1,4 +1,4 @@
-"""A `file://` backend as a folder: what the CLI has no words for. Nothing here needs the engine."""
+"""A self-managed backend's files: what the CLI has no words for. Nothing here needs the engine."""
 
 from __future__ import annotations
 
@@ -7,35 +7,64 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-__all__ = ["Lock", "locks", "mend", "root_of"]
+from colony.storage.base import Storage
+from colony.storage.urls import folder_of
+
+__all__ = ["Lock", "deployment", "locks", "mend", "root_of", "stacks"]
+
+_PACKED = (".json", ".json.gz", ".json.zst")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Who holds a stack's lock (file backends only)."""
+    """Who holds a stack's lock."""
 
     host: str
     pid: int
     user: str
     timestamp: float
     """Unix seconds."""
-    path: Path
+    key: str
+    """Of its own: whoever deletes it takes nobody else's lock away."""
 
 
 def root_of(url: str) -> Path | None:
     """The backend's own folder in the folder that a `file://` URL names; None for others."""
-    parts = urlsplit(url)
-    if parts.scheme != "file":
+    return folder_of(url) / ".pulumi" if url.startswith("file:") else None
+
+
+def stacks(root: Path, project: str) -> list[str] | None:
+    """The names of the project's stacks; None where the CLI has to be asked: the folder is of an
+    older layout, or it is not there and may be out of reach."""
+    if not root.is_dir():
         return None
-    return Path(unquote(parts.netloc + parts.path)).expanduser() / ".pulumi"
+    if not (root / "stacks").exists():
+        return []
+    if not (root / "meta.yaml").exists():
+        return None
+    names = [path.name for path in (root / "stacks" / project).glob("*.json*")]
+    return sorted(name.removesuffix(end) for name in names for end in _PACKED if name.endswith(end))
 
 
-def locks(root: Path, project: str, stack: str) -> list[Lock]:
+def deployment(root: Path, project: str, stack: str) -> dict[str, Any] | None:
+    """What `pulumi stack export` shows, secrets encrypted; None where the CLI has to be asked.
+
+    The CLI takes a quarter of a second of CPU to read the same file.
+    """
+    try:
+        found = json.loads((root / "stacks" / project / f"{stack}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    latest = (found.get("checkpoint") or {}).get("latest")
+    return dict(latest) if isinstance(latest, dict) else None
+
+
+def locks(storage: Storage, project: str, stack: str) -> list[Lock]:
     """Who holds the stack, or held it when it died."""
-    found = (root / "locks" / "organization" / project / stack).glob("*.json")
-    return [lock for path in sorted(found) if (lock := _lock(path))]
+    keys = storage.keys(f".pulumi/locks/organization/{project}/{stack}/")
+    return [lock for key in keys if key.endswith(".json") and (lock := _lock(storage, key))]
 
 
 def mend(root: Path) -> None:
@@ -69,15 +98,16 @@ def _unix(text: str) -> float:
     return datetime.fromisoformat(match[1] + zone).timestamp()
 
 
-def _lock(path: Path) -> Lock | None:
+def _lock(storage: Storage, key: str) -> Lock | None:
+    stored = storage.read(key)
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):  # released or half-written while we looked
+        found = json.loads(stored.data if stored else b"")
+    except ValueError:  # released or half-written while we looked
         return None
     return Lock(
         host=str(found.get("hostname", "")),
         pid=int(found.get("pid", 0)),
         user=str(found.get("username", "")),
         timestamp=_unix(str(found.get("timestamp", ""))),
-        path=path,
+        key=key,
     )

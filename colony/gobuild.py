@@ -124,9 +124,12 @@ def compile_program(
 
 def module_folder(go: Go, module: Path, path: str, cache: Path) -> Path:
     """Where the source of the module `path`, which `module` requires, lies. Raises NotReady."""
-    argv = [str(go.path), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path]
     environment = _build_environment(go, cache)
-    code, lines = watched(argv, DOWNLOAD_DEADLINE, environment, module)
+    download = [str(go.path), "mod", "download", path]  # of a program not built yet
+    code, lines = watched(download, DOWNLOAD_DEADLINE, environment, module)
+    if not code:
+        argv = [str(go.path), "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path]
+        code, lines = watched(argv, DOWNLOAD_DEADLINE, environment, module)
     if code or not lines:
         raise NotReady(f"the Go module {path} could not be had:\n" + "\n".join(lines[-8:]))
     return Path(lines[-1])

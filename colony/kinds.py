@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import charts
 from colony.importers.foreign import foreign_kinds, read_foreign
+from colony.secret_refs import Opened, open_references
 from components.spec import ColonySpec
 from jobs.data import load
 from jobs.errors import InputError, Problem
 from jobs.frameworks import complete
 from jobs.importers.sky.several import import_several
 from jobs.importers.skypilot import Imported, import_task
+from jobs.names import NAME_LENGTH, duplicates, slugify
 from jobs.problems import did_you_mean, printable, unbuilt
+from jobs.role import SecretEnv
 from jobs.spec import Job
 from jobs.wording import at, check
 
 __all__ = [
-    "API_VERSION", "COLONY", "JOB", "TASK", "UNKNOWN", "Document", "is_task", "parse",
+    "API_VERSION", "COLONY", "JOB", "TASK", "UNKNOWN", "Document", "Overrides", "is_task", "parse",
     "parse_several",
 ]  # fmt: skip
 
@@ -28,10 +31,28 @@ API_VERSION = "colony/v1"
 COLONY, JOB, TASK, UNKNOWN = "Colony", "Job", "SkyPilot", "unknown"
 
 _TELLTALE = {
-    COLONY: ("clusters", "layers", "queues", "budget", "ttl", "teardown", "storage", "jobs"),
+    COLONY: (
+        "clusters",
+        "layers",
+        "queues",
+        "budget",
+        "ttl",
+        "idle",
+        "teardown",
+        "storage",
+        "jobs",
+    ),
     JOB: ("roles", "framework", "backend", "policy", "max_run_time"),
 }
 """Fields that no SkyPilot task has: what a file without a kind was meant to be."""
+
+
+class Overrides(dict[str, str]):
+    """Variables given on the command line; `hidden` are those given as secrets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,10 @@ class Document:
     value: ColonySpec | Job | None = None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    tasks: list[Job] = field(default_factory=list)
+    """Of a pipeline, one after the other; each is a colony of its own."""
+    idle: dict[str, Any] = field(default_factory=dict)
+    """Name of a colony made for a task -> when it is idle, where the task says so."""
 
     @property
     def ok(self) -> bool:
@@ -87,7 +112,22 @@ def parse_several(tasks: list[dict[str, Any]], file: Path, envs: Mapping[str, st
 
     found = import_several(tasks, read, file.stem)
     name = found.header.name or file.stem
-    return _document(TASK, {"name": name}, file, None, found.problems, found.warnings)
+    made = _document(TASK, {"name": name}, file, None, found.problems, found.warnings)
+    if found.problems:
+        return made
+    jobs = _colonies([task.job for task in found.tasks if task.job])
+    pairs = zip(jobs, found.tasks, strict=True)
+    return replace(made, tasks=jobs, idle={str(job.colony): t.idle for job, t in pairs if t.idle})
+
+
+def _colonies(jobs: list[Job]) -> list[Job]:
+    """Each with the name of its colony: its own, with a number where another has it."""
+    twice = {place for place, _ in duplicates([job.name for job in jobs])}
+    names = [
+        slugify(f"{job.name[: NAME_LENGTH - 6]}-{place}") if place in twice else job.name
+        for place, job in enumerate(jobs)
+    ]
+    return [job.model_copy(update={"colony": name}) for job, name in zip(jobs, names, strict=True)]
 
 
 def _kind_problem(kind: object, api: object) -> Problem | None:
@@ -112,9 +152,13 @@ def _kind_problem(kind: object, api: object) -> Problem | None:
 def _colony(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document:
     jobs = body.get("jobs")
     listed = jobs if isinstance(jobs, list) else []
+    unread: list[Problem] = []
     if listed:
-        body = {**body, "jobs": [_with_envs(job, envs) for job in listed]}
+        opened = [_opened(job, file, envs) for job in listed]
+        body = {**body, "jobs": [each.body for each in opened]}
+        unread = [at(f"jobs[{n}]", p) for n, each in enumerate(opened) for p in each.problems]
     spec, problems = check(ColonySpec, body)
+    problems = unread or problems
     problems += _layers(body.get("layers"))
     warnings = list(_recorded_only(spec)) if spec else []
     for index, valid in enumerate(spec.jobs if spec else []):
@@ -127,9 +171,6 @@ def _colony(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Docume
 
 def _recorded_only(spec: ColonySpec) -> Iterator[Problem]:
     """What is understood and kept, and not acted upon yet."""
-    if spec.budget:
-        message = "recorded in the lease and on every resource, and not enforced yet"
-        yield Problem("budget", message, "ttl is enforced, by `colony reap`")
     if spec.storage.bucket:
         yield Problem("storage.bucket", "not honoured yet", "a workdir may have up to 900 KiB")
 
@@ -137,14 +178,17 @@ def _recorded_only(spec: ColonySpec) -> Iterator[Problem]:
 def _layers(layers: Any) -> Iterator[Problem]:
     names = layers if isinstance(layers, dict) else {}
     known = charts.names() if names else []
-    for name in names:
-        if name not in known:
+    for name, choice in names.items():
+        own = isinstance(choice, dict) and "chart" in choice
+        if name not in known and not own:
             hint = did_you_mean(name, known, f"known: {', '.join(known)}")
             yield Problem(f"layers.{printable(name)}", "unknown layer", hint)
 
 
 def _job(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document:
-    job, problems = check(Job, _with_envs(body, envs))
+    opened = _opened(body, file, envs)
+    job, problems = check(Job, opened.body)
+    problems = opened.problems or problems
     problems += _crossed(job) if job else []
     problems += _workdir(body, file, "")
     return _document(JOB, body, file, job, problems, list(_nothing_to_run(body, "")))
@@ -168,12 +212,20 @@ def _task(data: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document
             return Document(str(file), UNKNOWN, _name(data), problems=[problem])
     result = _read_task(data, file.stem, file, envs)
     name = result.job.name if result.job else _name(data) or file.stem
-    return _document(TASK, {"name": name}, file, result.job, result.problems, result.warnings)
+    made = _document(TASK, {"name": name}, file, result.job, result.problems, result.warnings)
+    return replace(made, idle={name: result.idle} if result.idle else {})
 
 
 def _read_task(data: dict[str, Any], stem: str, file: Path, envs: Mapping[str, str]) -> Imported:
     """A task, and what does not fit together in it; its workdir with the variables put in."""
-    result = import_task(_with_envs(data, envs), stem)
+    opened = open_references(data, file.parent, envs)
+    result = import_task(_with_envs(opened.body, envs), stem)
+    result.problems = opened.problems or result.problems
+    if result.job and opened.env_from:
+        read = [check(SecretEnv, each) for each in opened.env_from]
+        result.problems += [at("secrets", problem) for _, found in read for problem in found]
+        sources = [source for source, _ in read if source]
+        result.job = result.job.model_copy(update={"env_from": sources})
     workdir = result.job.workdir if result.job else data.get("workdir")
     crossed = _crossed(result.job) if result.job else []
     result.problems += [*crossed, *_workdir({"workdir": workdir}, file, "")]
@@ -192,15 +244,31 @@ def _document(
     return Document(str(file), kind, _name(body), valid, problems, warnings)
 
 
+def _opened(body: Any, file: Path, envs: Mapping[str, str]) -> Opened:
+    """A job's body with all its variables in it."""
+    opened = open_references(body, file.parent, envs)
+    opened.body = _with_envs(opened.body, envs)
+    own = body.get("env_from") if isinstance(body, dict) else None
+    if opened.env_from and isinstance(own or [], list):
+        opened.body = {**opened.body, "env_from": [*(own or []), *opened.env_from]}
+    return opened
+
+
 def _with_envs(body: Any, envs: Mapping[str, str]) -> Any:
     """The body of a job with `envs` in it: a secret of that name gets the value, else an env."""
     if not isinstance(body, dict) or not envs:
         return body
     secrets, roles = body.get("secrets"), body.get("roles")
-    hidden = set(secrets) if isinstance(secrets, dict) else set()
+    if isinstance(secrets, list):  # references: a mapping may hold them too
+        secrets = {item: None for item in secrets if isinstance(item, str)}
+    own = secrets if isinstance(secrets, dict) else {}
+    hidden = {*own, *(envs.hidden if isinstance(envs, Overrides) else ())}
     result = dict(body)
     if hidden & set(envs):
-        result["secrets"] = {**body["secrets"], **{k: envs[k] for k in envs if k in hidden}}
+        given = {key: envs[key] for key in envs if key in hidden}
+        replaced = {f"secrets:{key}" for key in given}
+        kept = {key: value for key, value in own.items() if key not in replaced}
+        result["secrets"] = {**kept, **given}
     plain = {key: value for key, value in envs.items() if key not in hidden}
     if plain and isinstance(body.get("envs") or {}, dict):
         result["envs"] = {**(body.get("envs") or {}), **plain}

@@ -117,13 +117,21 @@ class KubeApi:
         head = {"apiVersion": resource.api_version, "kind": resource.kind}
         return [{**head, **item} for item in found]
 
-    def apply(self, resource: Resource, obj: Object, manager: str, force: bool = False) -> Object:
+    def apply(
+        self,
+        resource: Resource,
+        obj: Object,
+        manager: str,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Object:
         """Server-side apply; unknown fields are refused. A field of another manager is a conflict
-        unless `force`."""
+        unless `force`. `dry_run`: all checks, admission too, and nothing is kept."""
         metadata = obj["metadata"]
         path = resource.path(metadata.get("namespace"), metadata["name"])
         query = {
             "fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Strict",
+            "dryRun": "All" if dry_run else "",
         }  # fmt: skip
         return self._ask("PATCH", path, query, obj, APPLY)
 

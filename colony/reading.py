@@ -98,6 +98,15 @@ def _kind(mode: int) -> str:
 
 def _bounded(text: str) -> None:
     """Refuse nesting that would exhaust the stack, before any parser recurses into it."""
+    try:
+        _count(text)
+    except yaml.MarkedYAMLError as error:
+        if "nesting" not in str(error.problem):
+            raise
+        raise InputError(Problem("", "nested too deep")) from None  # PyYAML has a limit, too
+
+
+def _count(text: str) -> None:
     depth = count = 0
     for event in yaml.parse(text, Loader=_Loader):
         count += 1

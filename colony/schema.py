@@ -10,16 +10,33 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+import components.access
+import components.health_spec
+import components.hosts
+import components.idle_spec
+import components.layer_spec
+import components.pool_spec
+import components.signal_spec
 import components.spec
 import jobs.policy
+import jobs.recovery
 import jobs.resources
 import jobs.role
 import jobs.spec
 from colony.kinds import API_VERSION, COLONY, JOB
+from colony.secret_refs import FORMS
 from components.spec import ColonySpec
 from jobs.spec import Job
 
 __all__ = ["file_schema"]
+
+_MODULES = (
+    jobs.spec, jobs.role, jobs.policy, jobs.recovery, jobs.resources,
+    components.spec, components.pool_spec, components.access,
+    components.health_spec, components.hosts, components.idle_spec, components.layer_spec,
+    components.signal_spec,
+)  # fmt: skip
+"""Those with the models' fields."""
 
 
 def file_schema() -> dict[str, Any]:
@@ -30,6 +47,7 @@ def file_schema() -> dict[str, Any]:
     )
     definitions: dict[str, Any] = schema["$defs"]
     _describe(definitions)
+    _allow_references(definitions["Job"]["properties"]["secrets"])
     definitions[COLONY] = _document(COLONY, definitions["ColonySpec"])
     definitions[f"{JOB}Document"] = _document(JOB, definitions["Job"])
     return {
@@ -51,8 +69,14 @@ def _document(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "title": kind, "properties": head | body["properties"], "required": required}
 
 
+def _allow_references(secrets: dict[str, Any]) -> None:
+    """Files may refer to a secret where the model holds its value."""
+    references = [{"type": "object", "additionalProperties": False, **form} for form in FORMS]
+    secrets["additionalProperties"] = {"anyOf": [secrets["additionalProperties"], *references]}
+
+
 def _describe(definitions: dict[str, Any]) -> None:
-    for module in (jobs.spec, jobs.role, jobs.policy, jobs.resources, components.spec):
+    for module in _MODULES:
         for model, field, text in _docstrings(module):
             properties = definitions.get(model, {}).get("properties", {})
             if field in properties:

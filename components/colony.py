@@ -5,13 +5,22 @@ from typing import Any
 import pulumi
 
 from components.agent import build_agent
-from components.clusters.base import Cluster, ClusterRequest, kind, node_selector
+from components.agent_health import health_of
+from components.bill import bill_of
+from components.checks import refuse_errors
+from components.clusters.base import Cluster, ClusterRequest, kind, node_selector, tolerations
+from components.clusters.nodes import NodePool
 from components.inputs import ColonyArgs, TrainingJobArgs, coerce
+from components.isolation import known_of
 from components.layer_choice import chosen_layers
+from components.layer_found import as_found
+from components.layer_report import checked_cluster
 from components.layers import build_layers
 from components.placement import ClusterPlacement
 from components.queues import build_namespaces, build_queues
-from components.quota import check_queues, namespace_of, queue_objects
+from components.quota import check_queues, namespace_of, queue_objects, space_of
+from components.refusals import check_abilities, check_reservations
+from components.slim import slim
 from components.spec import Cloud
 from components.tags import lease_tags
 from components.training_job import TrainingJob, public
@@ -26,9 +35,9 @@ class Colony(pulumi.ComponentResource):
     """Clusters, the layers on them and the jobs, exactly as the placement says."""
 
     clusters: pulumi.Output[dict[str, Any]]
-    """Cluster name -> cloud, region, identifier."""
+    """Cluster name -> cloud, region, identifier, the cloud's own name, pools."""
     kubeconfigs: pulumi.Output[dict[str, str]]
-    """Cluster name -> kubeconfig; secret."""
+    """Cluster name -> kubeconfig; secret. Without the clusters that are not there."""
     jobs: pulumi.Output[dict[str, Any]]
     """Job name -> cluster, namespace, name of its workload."""
     usd_per_hour: pulumi.Output[float]
@@ -39,6 +48,7 @@ class Colony(pulumi.ComponentResource):
     ) -> None:
         args = coerce(ColonyArgs, args)
         check(args)
+        slim()
         super().__init__("colony:index:Colony", name, _state(args), opts)
         self._prefix = name
         self._args = args
@@ -56,25 +66,41 @@ class Colony(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self)
         cluster = kind(placement.cloud)(name, self._request(placement), opts)
         jobs, spec = self._jobs_on(placement), self._args.spec
-        layers = build_layers(name, cluster, chosen_layers(spec, placement, jobs))
-        spaces = build_namespaces(name, cluster, self._namespaces(placement))
+        chosen = chosen_layers(spec, placement, jobs, cluster.node_image)
+        chosen, kept = as_found(chosen, self._args.found.of(placement.name))
+        layers = build_layers(name, cluster, chosen, self._args.logins)
+        holder = _release(layers, "kueue") if any(job.elastic and job.queue for job in jobs) else []
+        spaces = build_namespaces(name, cluster, self._namespaces(placement), holder)
         queues = []
-        if "kueue" in layers:
+        if "kueue" in layers or ("kueue" in kept and spec.queues):
             manifests = queue_objects(spec, placement, jobs, cluster.labelled)
-            queues = build_queues(name, cluster, manifests, [layers["kueue"], *spaces])
-        if "volcano" in layers:
+            queues = build_queues(name, cluster, manifests, [*_release(layers, "kueue"), *spaces])
+        if "volcano" in layers or ("volcano" in kept and spec.queues):
             ours = volcano_objects(spec, jobs)
-            queues += build_queues(name, cluster, ours, [layers["volcano"], *spaces])
-        agent = build_agent(name, cluster, spec.name, self._by_namespace(placement), spaces)
-        return cluster, [*layers.values(), *spaces, *queues, *agent]
+            queues += build_queues(name, cluster, ours, [*_release(layers, "volcano"), *spaces])
+        bill = None
+        if "observability" in layers:
+            bill = bill_of(self._args.lease, self._args.placement, placement)
+        grouped = self._by_namespace(placement)
+        beside = bool(spec.idle or any(job.elastic for job in jobs))
+        health = health_of(spec, cluster, beside)
+        agent = build_agent(
+            name, cluster, spec.name, grouped, spaces, bill, spec.idle, health,
+            spec.teardown.signals,
+        )  # fmt: skip
+        needed = [layers[each.name] for each in chosen if not each.layer.beside_jobs]
+        return cluster, [*cluster.ready, *needed, *spaces, *queues, *agent]
 
     def _request(self, placement: ClusterPlacement) -> ClusterRequest:
+        if placement.cloud == Cloud.ONPREM.value:
+            return self._on_hosts(placement)
         if placement.cloud != Cloud.EXISTING.value:
             return ClusterRequest(
                 self._prefix,
                 placement,
                 tags=lease_tags(self._args.lease, placement.cloud),
                 outputs=[out.to for job in self._jobs_on(placement) for out in job.outputs],
+                inputs=[one.source for job in self._jobs_on(placement) for one in job.inputs],
                 namespaces=self._namespaces(placement),
             )
         given = [c.kubeconfig for c in self._args.spec.clusters if c.name == placement.name]
@@ -85,6 +111,15 @@ class Colony(pulumi.ComponentResource):
             lambda all_of_them: all_of_them.get(placement.name) or text or ""
         )
         return ClusterRequest(self._prefix, placement, kubeconfig=found)
+
+    def _on_hosts(self, placement: ClusterPlacement) -> ClusterRequest:
+        """Nothing to tag: the machines are the user's, and stay."""
+        given = [c.ssh for c in self._args.spec.clusters if c.name == placement.name and c.ssh]
+        if self._args.ssh_keys is None or not given or not given[0].key:
+            return ClusterRequest(self._prefix, placement)
+        keys = pulumi.Output.secret(self._args.ssh_keys)
+        key: pulumi.Output[str] = keys.apply(lambda known: known[placement.name])
+        return ClusterRequest(self._prefix, placement, ssh_key=key)
 
     def _job(self, job: Job, cluster: Cluster, after: list[pulumi.Resource]) -> TrainingJob:
         args, place = self._args, cluster.placement
@@ -105,7 +140,9 @@ class Colony(pulumi.ComponentResource):
                 namespace=namespace_of(job, args.spec),
                 owner=args.lease.owner,
                 node_selector=node_selector(job, place, cluster.labelled),
+                tolerations=tolerations(job, cluster.pools),
                 service_account=cluster.service_account,
+                pod_labels=cluster.service_account_pod_labels,
                 code=args.code.get(job.name),
                 secrets=secrets,
             ),
@@ -122,7 +159,9 @@ class Colony(pulumi.ComponentResource):
         return [job for job in self._args.spec.jobs if where[job.name] == placement.name]
 
     def _namespaces(self, placement: ClusterPlacement) -> list[str]:
-        return sorted({namespace_of(job, self._args.spec) for job in self._jobs_on(placement)})
+        spec, jobs = self._args.spec, self._jobs_on(placement)
+        spaces = {namespace_of(job, spec) for job in jobs}
+        return sorted(spaces | {space_of(queue) for queue in spec.queues})
 
     def _by_namespace(self, placement: ClusterPlacement) -> dict[str, list[Job]]:
         found: dict[str, list[Job]] = {}
@@ -131,18 +170,20 @@ class Colony(pulumi.ComponentResource):
         return found
 
     def _publish(self, clusters: dict[str, Cluster], jobs: dict[str, TrainingJob]) -> None:
-        self.clusters = pulumi.Output.from_input(
+        self.clusters = known_of(
             {
                 name: {
                     "cloud": cluster.placement.cloud,
                     "region": cluster.placement.region,
                     "identifier": cluster.identifier,
+                    "name": cluster.cluster_name,
+                    "pools": [_shown(pool) for pool in cluster.pools],
                 }
                 for name, cluster in clusters.items()
             }
         )
-        configs: dict[str, pulumi.Input[str]] = {n: c.kubeconfig for n, c in clusters.items()}
-        self.kubeconfigs = pulumi.Output.secret(pulumi.Output.all(**configs))
+        configs = {name: cluster.kubeconfig for name, cluster in clusters.items()}
+        self.kubeconfigs = pulumi.Output.secret(known_of(configs))
         self.jobs = pulumi.Output.from_input(
             {
                 name: {
@@ -168,9 +209,14 @@ def check(args: ColonyArgs) -> None:
     """Everything that can be refused before the first registration. InputError, NotSupported."""
     clusters = {place.name: place for place in args.placement.clusters}
     for name, place in clusters.items():
-        kind(place.cloud, f"placement.clusters.{name}.cloud").check(place)
+        built = kind(place.cloud, f"placement.clusters.{name}.cloud")
+        check_abilities(args.spec, place)
+        built.check(place)
         on_it = [job for job in args.spec.jobs if args.placement.jobs.get(job.name) == name]
-        chosen_layers(args.spec, place, on_it)
+        check_reservations(args.spec, place, on_it, args.lease)
+        chosen = chosen_layers(args.spec, place, on_it)
+        ours, kept = as_found(chosen, args.found.of(name))
+        refuse_errors(checked_cluster(args.spec, place, on_it, ours, kept=kept))
         check_queues(args.spec, place)
     if args.spec.queues and len(clusters) > 1:
         raise NotSupported(Problem("queues", "projects over several clusters are not built yet"))
@@ -181,6 +227,16 @@ def check(args: ColonyArgs) -> None:
     ]
     if problems:
         raise InputError(*problems)
+
+
+def _shown(pool: NodePool) -> dict[str, Any]:
+    taints = [f"{taint.key}={taint.value}:{taint.effect}" for taint in pool.taints]
+    return {"name": pool.name, "nodes": pool.nodes, "labels": pool.labels, "taints": taints}
+
+
+def _release(layers: dict[str, pulumi.Resource], name: str) -> list[pulumi.Resource]:
+    """None of ours where the cluster's own is used."""
+    return [layers[name]] if name in layers else []
 
 
 def _instance_type(place: ClusterPlacement) -> str:

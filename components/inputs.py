@@ -11,6 +11,7 @@ from typing import Any, Optional, TypeVar, Union
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.layer_found import Found
 from components.lease import Lease
 from components.placement import Placement
 from components.spec import ColonySpec
@@ -51,8 +52,14 @@ class ColonyArgs(_Args):
     """Job name -> its code."""
     secrets: Input[dict[str, dict[str, str]]] | None = Field(default=None, repr=False)
     """Job name -> variable -> value."""
+    found: Found = Field(default_factory=Found)
+    """Existing cluster -> layers that were there before, and what is done about them."""
     kubeconfigs: Input[dict[str, str]] | None = Field(default=None, repr=False)
     """Existing cluster -> kubeconfig, text or path; it wins over the spec's."""
+    logins: Input[dict[str, str]] | None = Field(default=None, repr=False)
+    """Layer -> password of its private chart repository."""
+    ssh_keys: Input[dict[str, str]] | None = Field(default=None, repr=False)
+    """Cluster on-prem -> private key of its hosts; absent = the ssh agent's."""
 
 
 class TrainingJobArgs(_Args):
@@ -69,8 +76,12 @@ class TrainingJobArgs(_Args):
     namespace: str = "default"
     owner: str = "colony"
     node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: list[dict[str, str]] = Field(default_factory=list)
+    """Of taints that the cloud puts on the nodes; the GPU's own is tolerated anyway."""
     service_account: str | None = None
     """What its pods run as, where they copy outputs."""
+    pod_labels: dict[str, str] = Field(default_factory=dict)
+    """Of those pods: by which the cloud gives them their identity."""
     code: CodeArchive | None = None
     secrets: Input[dict[str, str]] | None = Field(default=None, repr=False)
     """Variable -> value, for the names in the job's `secrets`."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["exec_kubeconfig"]
+__all__ = ["NOWHERE", "exec_kubeconfig"]
+
+NOWHERE = '{"apiVersion": "v1", "kind": "Config", "clusters": [], "contexts": [], "users": []}'
+"""Of a cluster that is not there. An empty text would mean the user's own."""
 
 
 def exec_kubeconfig(

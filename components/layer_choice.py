@@ -1,56 +1,142 @@
-"""Which layers a cluster gets, and whether its jobs can do with that. Pure: no pulumi."""
+"""Which layers a cluster gets, with which values, and whether its jobs can do with that.
+
+Pure: no pulumi. The checks of what must not go together are in `layer_checks`.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import charts
+from components.layer_spec import LayerChoice
 from components.placement import ClusterPlacement
-from components.spec import Cloud, ColonySpec, LayerChoice
+from components.site import site_of
+from components.spec import Cloud, ColonySpec
 from jobs.errors import InputError, Problem
 from jobs.spec import Backend, Job
 
-__all__ = ["check_layers", "chosen_layers"]
+__all__ = ["ChosenLayer", "check_layers", "chosen_layers", "resolve"]
+
+OWN_TIMEOUT = 600
+"""Seconds that Helm waits for a chart of the user's own that says nothing."""
 
 
-def check_layers(layers: Iterable[str]) -> None:
+@dataclass(frozen=True)
+class ChosenLayer:
+    """One release as it will be: pinned, with its final values."""
+
+    layer: charts.Layer
+    choice: LayerChoice
+    values: dict[str, Any] = field(repr=False)
+    before: list[dict[str, Any]] = field(default_factory=list)
+    """Objects that must be in its namespace first."""
+    after: list[dict[str, Any]] = field(default_factory=list)
+    """Custom resources of its own."""
+    release: str = ""
+    """Its name, where it takes over another's; empty = the layer's."""
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+
+def check_layers(layers: Mapping[str, LayerChoice]) -> None:
     """InputError naming every layer that does not exist, with its nearest match."""
     known = charts.names()
     problems = [
-        Problem(f"layers.{name}", f"there is no layer {name!r}", _near(name, known))
-        for name in layers
-        if name not in known
+        *(
+            Problem(f"layers.{name}", f"there is no layer {name!r}", _near(name, known))
+            for name, choice in layers.items()
+            if name not in known and not choice.chart
+        ),
+        *(
+            Problem(f"layers.{name}.chart", "is Colony's own layer", "give your chart another name")
+            for name, choice in layers.items()
+            if name in known and choice.chart
+        ),
+        *_strange_needs(layers, known),
     ]
     if problems:
         raise InputError(*problems)
 
 
 def chosen_layers(
-    spec: ColonySpec, placement: ClusterPlacement, jobs: list[Job]
-) -> list[tuple[charts.Layer, LayerChoice]]:
-    """In the order they go in, with the user's overrides of each.
+    spec: ColonySpec, placement: ClusterPlacement, jobs: list[Job], image: str | None = None
+) -> list[ChosenLayer]:
+    """In the order they go in. `image` is that of the GPU nodes, where it is known better.
 
     InputError: a layer that does not exist, or one switched off that a job needs on a cluster
     that nobody else equips.
     """
     check_layers(spec.layers)
-    has_gpu = any(pool.accelerator_count for pool in placement.pools)
-    enabled = {name: choice.enabled for name, choice in spec.layers.items()}
-    layers = charts.choose(enabled, has_gpu, backends={job.backend.value for job in jobs})
+    chosen = resolve(spec.layers, site_of(placement, jobs, image))
     if placement.cloud != Cloud.EXISTING.value:
-        _check_needs({layer.name for layer in layers}, jobs)
-    return [(_pinned(layer, spec), spec.layers.get(layer.name, LayerChoice())) for layer in layers]
+        _check_needs({each.name for each in chosen}, jobs)
+    return chosen
 
 
-def _pinned(layer: charts.Layer, spec: ColonySpec) -> charts.Layer:
-    choice = spec.layers.get(layer.name)
-    if choice is None or choice.version is None:
-        return layer
-    return layer.model_copy(update={"version": choice.version})
+def resolve(choices: Mapping[str, LayerChoice], site: charts.Site) -> list[ChosenLayer]:
+    """The ordered layers of any cluster, told by plain facts, with their merged values."""
+    known = {**charts.load(), **_own_charts(choices)}
+    enabled = {name: choice.enabled for name, choice in choices.items()}
+    try:
+        layers = charts.choose(enabled, site, known)
+    except charts.ChartError as error:
+        raise InputError(Problem("layers", str(error))) from None
+    whole = site.model_copy(update={"layers": frozenset(layer.name for layer in layers)})
+    return [_chosen(layer, choices.get(layer.name, LayerChoice()), whole) for layer in layers]
 
 
-def _check_needs(layers: set[str], jobs: list[Job]) -> None:
+def _chosen(layer: charts.Layer, choice: LayerChoice, site: charts.Site) -> ChosenLayer:
+    extras = [extra for extra in layer.extras if extra.holds(site)]
+    return ChosenLayer(
+        layer=layer.model_copy(
+            update={
+                "version": choice.version or layer.version,
+                "timeout": choice.timeout or layer.timeout,
+            }
+        ),
+        choice=choice,
+        values=charts.values(layer, site, choice.values),
+        before=[extra.manifest for extra in extras if extra.phase is charts.Phase.BEFORE],
+        after=[extra.manifest for extra in extras if extra.phase is charts.Phase.AFTER],
+    )
+
+
+def _own_charts(choices: Mapping[str, LayerChoice]) -> dict[str, charts.Layer]:
+    """The user's charts, in the registry's own form."""
+    return {
+        name: charts.Layer(
+            name=name,
+            title=name,
+            chart=choice.chart,
+            repository=choice.repository,
+            version=choice.version or "",
+            namespace=choice.namespace or name,
+            when=charts.When.NAMED,
+            needs=choice.needs,
+            timeout=choice.timeout or OWN_TIMEOUT,
+            sources=["the spec"],
+        )
+        for name, choice in choices.items()
+        if choice.chart
+    }
+
+
+def _strange_needs(layers: Mapping[str, LayerChoice], known: list[str]) -> list[Problem]:
+    every = sorted({*known, *layers})
+    return [
+        Problem(f"layers.{name}.needs[{index}]", f"no layer {need!r}", _near(need, every))
+        for name, choice in layers.items()
+        for index, need in enumerate(choice.needs)
+        if need not in every
+    ]
+
+
+def _check_needs(layers: set[str], jobs: Iterable[Job]) -> None:
     problems = [
         Problem(f"layers.{layer}", f"is off, but job {job.name!r} needs it: {why}")
         for job in jobs

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 import charts
 from components.clusters.base import Cluster
-from components.objects import inside
-from components.spec import LayerChoice
+from components.layer_choice import ChosenLayer
+from components.objects import KubernetesObject, inside, name_of
+from jobs.errors import InputError, Problem
 
 __all__ = ["build_layers"]
 
@@ -16,40 +19,47 @@ SLACK = 300
 """Seconds the engine waits longer than Helm, so that Helm's own words are seen."""
 
 
+Logins = pulumi.Input[dict[str, str]] | None
+"""Layer -> password of its private repository."""
+
+
 def build_layers(
-    name: str, cluster: Cluster, layers: list[tuple[charts.Layer, LayerChoice]]
+    name: str, cluster: Cluster, layers: list[ChosenLayer], logins: Logins = None
 ) -> dict[str, pulumi.Resource]:
     """The releases by layer, each after what it needs. `layers` are in order."""
     releases: dict[str, pulumi.Resource] = {}
-    for layer, choice in layers:
-        before = [*layer.needs, *layer.after]
+    for chosen in layers:
+        before = [*chosen.layer.needs, *chosen.layer.after]
         needs = [releases[each] for each in before if each in releases]
-        releases[layer.name] = _release(name, cluster, layer, choice, needs)
+        release = _release(name, cluster, chosen, needs, logins)
+        releases[chosen.name] = release
+        for manifest in chosen.after:
+            opts = inside(cluster, [release])
+            KubernetesObject(name_of(name, manifest), manifest, opts)
     return releases
 
 
 def _release(
-    name: str,
-    cluster: Cluster,
-    layer: charts.Layer,
-    choice: LayerChoice,
-    needs: list[pulumi.Resource],
+    name: str, cluster: Cluster, chosen: ChosenLayer, needs: list[pulumi.Resource], logins: Logins
 ) -> pulumi.Resource:
-    cloud = cluster.placement.cloud
-    opts = inside(cluster, [*needs, *_namespace(name, cluster, layer)])
+    layer, choice = chosen.layer, chosen.choice
+    first = _namespace(name, cluster, chosen)
+    opts = inside(cluster, [*needs, *first])
     limit = f"{layer.timeout + SLACK}s"
     release: pulumi.Resource = kubernetes.helm.v3.Release(
         f"{name}-{layer.name}",
-        name=layer.name,
+        name=chosen.release or layer.name,
         chart=charts.reference(layer),
         version=layer.version,
-        repository_opts={"repo": layer.repository} if layer.repository else None,
+        repository_opts=_repository(chosen, logins),
         namespace=layer.namespace,
-        create_namespace=cluster.owner is not None,
-        atomic=True,
+        create_namespace=choice.create_namespace and not first,
+        atomic=choice.atomic,
         cleanup_on_fail=True,
+        skip_await=not choice.wait,
+        skip_crds=choice.skip_crds,
         timeout=layer.timeout,
-        values=charts.values(layer, cloud, cluster.node_image, choice.values),
+        values=chosen.values,
         opts=pulumi.ResourceOptions.merge(
             opts,
             pulumi.ResourceOptions(
@@ -60,14 +70,36 @@ def _release(
     return release
 
 
-def _namespace(name: str, cluster: Cluster, layer: charts.Layer) -> list[pulumi.Resource]:
-    """Helm leaves the namespaces that it makes; on a cluster that stays, ours must go."""
-    if cluster.owner is not None:
+def _repository(chosen: ChosenLayer, logins: Logins) -> dict[str, Any] | None:
+    """Where the chart is, and how to get in: the password is a secret wherever it is kept."""
+    layer, login = chosen.layer, chosen.choice.login
+    if not layer.repository:
+        return None
+    if login is None:
+        return {"repo": layer.repository}
+    if logins is None:
+        raise InputError(
+            Problem(f"layers.{layer.name}.login", "the stack config has no passwords of it",
+                    "colony up")
+        )  # fmt: skip
+    password = pulumi.Output.secret(logins).apply(lambda known: known[layer.name])
+    return {"repo": layer.repository, "username": login.username, "password": password}
+
+
+def _namespace(name: str, cluster: Cluster, chosen: ChosenLayer) -> list[pulumi.Resource]:
+    """Made by the release, but for two cases: something must be in it first, or the cluster stays
+    (Helm leaves the namespaces that it makes, and ours must go)."""
+    layer = chosen.layer
+    owned = cluster.owner is not None
+    if (owned and not chosen.before) or not chosen.choice.create_namespace:
         return []
-    return [
+    metadata: dict[str, Any] = {"name": layer.namespace, "labels": layer.namespace_labels}
+    made: list[pulumi.Resource] = [
         kubernetes.core.v1.Namespace(
-            f"{name}-{layer.namespace}",
-            metadata={"name": layer.namespace, "labels": layer.namespace_labels},
-            opts=inside(cluster, []),
+            f"{name}-{layer.namespace}", metadata=metadata, opts=inside(cluster, [])
         )
     ]
+    for manifest in chosen.before:
+        opts = inside(cluster, list(made[:1]))
+        made.append(KubernetesObject(name_of(name, manifest), manifest, opts))
+    return made

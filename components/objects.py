@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from components.clusters.base import Cluster
+from components.ignored import ignored
 
 __all__ = ["KubernetesObject", "inside", "name_of"]
 
@@ -17,7 +18,9 @@ class KubernetesObject(pulumi.CustomResource):
     def __init__(self, name: str, manifest: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
         version = manifest["apiVersion"]
         group = version if "/" in version else f"core/{version}"
-        super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, dict(manifest), opts)
+        kind = f"kubernetes:{group}:{manifest['kind']}"
+        left = pulumi.ResourceOptions(ignore_changes=ignored(kind))
+        super().__init__(kind, name, dict(manifest), pulumi.ResourceOptions.merge(opts, left))
 
 
 def inside(cluster: Cluster, after: list[pulumi.Resource]) -> pulumi.ResourceOptions:
@@ -26,7 +29,7 @@ def inside(cluster: Cluster, after: list[pulumi.Resource]) -> pulumi.ResourceOpt
         parent=cluster.component,
         provider=cluster.provider,
         deleted_with=cluster.owner,
-        depends_on=after,
+        depends_on=[*cluster.ready, *after],
     )
 
 

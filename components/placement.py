@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from components.access import Access
+from components.pool_spec import Capacity
 from jobs.model import Strict
 
-__all__ = ["ClusterPlacement", "Placement", "PoolPlacement"]
+__all__ = ["ClusterPlacement", "HostPlacement", "Placement", "PoolPlacement"]
 
 
 class PoolPlacement(Strict):
@@ -25,6 +27,42 @@ class PoolPlacement(Strict):
     memory_gib: float = 0
     price_per_node_hour: float = Field(ge=0)
     """USD."""
+    min_nodes: int | None = None
+    """Where the cloud scales between it and `nodes`; None = always `nodes`."""
+    reservation: str | None = None
+    reserved_until: str | None = None
+    """ISO 8601, UTC."""
+    disk: int | None = None
+    """GiB."""
+    image: str | None = None
+    """By the kind's own names; None = its choice."""
+    compact: bool | None = None
+    """Side by side; None = where several have a network of their own."""
+    stopped: int | None = None
+    """Unix seconds since when it has no nodes, because nobody used the colony; None = it has."""
+
+    @property
+    def count(self) -> int:
+        """How many nodes there are to be now."""
+        return self.nodes if self.stopped is None else 0
+
+    @property
+    def capacity(self) -> Capacity:
+        """How its nodes are bought."""
+        if self.reservation:
+            return Capacity.RESERVATION
+        return Capacity.SPOT if self.spot else Capacity.ON_DEMAND
+
+
+class HostPlacement(Strict):
+    """One of the user's own machines: a node of the pool that is named."""
+
+    address: str
+    user: str
+    port: int = 22
+    pool: str
+    host_key: str = ""
+    """As in a known_hosts file, without the address; empty only in a rehearsal."""
 
 
 class ClusterPlacement(Strict):
@@ -37,8 +75,16 @@ class ClusterPlacement(Strict):
     kubernetes: str = ""
     context: str | None = None
     """Only for cloud `existing`."""
+    access: Access | None = None
+    """None = private: a program alone does not know from where it is run."""
     control_plane_per_hour: float = Field(default=0, ge=0)
     pools: list[PoolPlacement] = Field(default_factory=list)
+    hosts: list[HostPlacement] = Field(default_factory=list)
+    """Only on-prem; the first runs the control plane."""
+    external_address: str | None = None
+    """Where hosts and users reach the control plane; None = the first host's. Only on-prem."""
+    installer: str | None = None
+    """Of k3s; None = its own. Only on-prem."""
 
 
 class Placement(Strict):
@@ -54,7 +100,7 @@ class Placement(Strict):
         """USD per hour of every node and control plane."""
         exact = sum(
             cluster.control_plane_per_hour
-            + sum(pool.nodes * pool.price_per_node_hour for pool in cluster.pools)
+            + sum(pool.count * pool.price_per_node_hour for pool in cluster.pools)
             for cluster in self.clusters
         )
         return round(exact, 6)

@@ -20,8 +20,9 @@ __all__ = ["build"]
 
 
 def build() -> None:
-    """Reads `colony:spec`, `placement`, `prices`, `lease`, `code`, `secrets` and `kubeconfigs`;
-    exports `clusters`, `kubeconfigs`, `placement`, `usd_per_hour`, `lease` and `jobs`."""
+    """Reads `colony:spec`, `placement`, `prices`, `lease`, `code`, `found`, `secrets`,
+    `kubeconfigs`, `logins` and `ssh_keys`; exports `clusters`, `kubeconfigs`, `placement`,
+    `usd_per_hour`, `lease` and `jobs`."""
     try:
         args = coerce(ColonyArgs, _config())
         colony = Colony(args.spec.name, args)
@@ -42,8 +43,11 @@ def _config() -> dict[str, Any]:
         "placement": config.require_object("placement"),
         "lease": config.require_object("lease"),
         "prices": config.get_object("prices") or {},
+        "found": config.get_object("found") or {},
         "secrets": config.get_secret_object("secrets"),
         "kubeconfigs": config.get_secret_object("kubeconfigs"),
+        "logins": config.get_secret_object("logins"),
+        "ssh_keys": config.get_secret_object("ssh_keys"),
         "code": {
             job: _archive(job, entry) for job, entry in (config.get_object("code") or {}).items()
         },

@@ -30,14 +30,21 @@ def build_queues(
     return made
 
 
-def build_namespaces(name: str, cluster: Cluster, namespaces: list[str]) -> list[pulumi.Resource]:
-    """Those that no cluster has from the start, and the pods' service account in each."""
+def build_namespaces(
+    name: str, cluster: Cluster, namespaces: list[str], after: list[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """Those that no cluster has from the start, and the pods' service account in each.
+
+    `after`: Kueue, where plain pods queue: none of them is gone before it has let go of it.
+    """
     made: list[pulumi.Resource] = []
     for space in namespaces:
         if space != "default":
-            made.append(_plain(name, cluster, "Namespace", {"name": space}, []))
+            made.append(_plain(name, cluster, "Namespace", {"name": space}, after))
         if cluster.service_account:
-            metadata = {"name": cluster.service_account, "namespace": space}
+            metadata: dict[str, Any] = {"name": cluster.service_account, "namespace": space}
+            if cluster.service_account_annotations:
+                metadata["annotations"] = cluster.service_account_annotations
             made.append(_plain(name, cluster, "ServiceAccount", metadata, list(made)))
     return made
 
@@ -46,9 +53,10 @@ def _plain(
     name: str,
     cluster: Cluster,
     kind: str,
-    metadata: dict[str, str],
+    metadata: dict[str, Any],
     after: list[pulumi.Resource],
 ) -> pulumi.Resource:
     manifest = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
-    logical = "-".join([name, kind.lower(), *metadata.values()])
+    words = [metadata["name"], *([metadata["namespace"]] if "namespace" in metadata else [])]
+    logical = "-".join([name, kind.lower(), *words])
     return KubernetesObject(logical, manifest, inside(cluster, after))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Any
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from components.access import Access
+from components.health_spec import Health
+from components.hosts import HostSpec, Ssh, check_installer
+from components.idle_spec import Idle
+from components.layer_spec import LayerChoice
+from components.pool_spec import PART_LENGTH, Capacity, PoolSpec
+from components.signal_spec import Signal
 from jobs import fields
 from jobs.clouds import parse_cloud, settle_kubernetes
 from jobs.errors import Problem
@@ -19,15 +23,14 @@ from jobs.problems import printable, refuse
 from jobs.spec import Job
 
 __all__ = [
-    "Budget", "BudgetAction", "Cloud", "ClusterSpec", "ColonySpec", "LayerChoice", "PoolSpec",
-    "QueueSpec", "Storage", "Teardown", "TeardownWhen",
+    "OWNED", "Access", "Budget", "BudgetAction", "Capacity", "Cloud", "ClusterSpec", "ColonySpec",
+    "LayerChoice", "PoolSpec", "QueueSpec", "Storage", "Teardown", "TeardownWhen",
 ]  # fmt: skip
 
 _SLACK = 2 * 3600
 """Seconds a colony may outlive its longest job."""
 
-_PART_LENGTH = 30
-"""Of a cluster or a pool: it is joined with the colony's name in the clouds' own names."""
+_ONPREM = ("hosts", "ssh", "external_address", "installer")
 
 
 class Cloud(str, Enum):
@@ -38,6 +41,10 @@ class Cloud(str, Enum):
     GCP = "gcp"
     ONPREM = "onprem"
     EXISTING = "existing"
+
+
+OWNED = (Cloud.ONPREM.value, Cloud.EXISTING.value)
+"""Nothing there is rented: no inventory of a cloud lists it, and no tag is put on it."""
 
 
 class BudgetAction(str, Enum):
@@ -56,35 +63,6 @@ class TeardownWhen(str, Enum):
     NEVER = "never"
 
 
-class PoolSpec(Strict):
-    """Nodes of one kind."""
-
-    name: str
-    """A DNS label."""
-    accelerators: str | None = None
-    """Of one node, `H100:8`; None = CPU nodes."""
-    nodes: int = Field(default=1, ge=1, le=100_000, strict=True)
-    """How many."""
-    spot: bool = Field(default=False, strict=True)
-    """Whether they may be taken away at any time, for a lower price."""
-
-    _accelerators = field_validator("accelerators", mode="before")(
-        fields.optional(fields.accelerators)
-    )
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        return check_name(name, _PART_LENGTH)
-
-    @field_validator("accelerators")
-    @classmethod
-    def _whole(cls, accelerators: str | None) -> str | None:
-        if accelerators and "." in accelerators:
-            raise refuse(f"a node has whole accelerators, not {accelerators}")
-        return accelerators
-
-
 class ClusterSpec(Strict):
     """One cluster; an absent region is chosen by price."""
 
@@ -100,8 +78,18 @@ class ClusterSpec(Strict):
     """Version, `"1.34"`; absent = the one we tested."""
     pools: list[PoolSpec] = Field(default_factory=list)
     """Absent = what the jobs need."""
-    hosts: list[str] = Field(default_factory=list)
-    """Addresses of the machines; on-prem only."""
+    access: Access | None = None
+    """Who may reach its API server; absent = this machine's own public address."""
+    max_price: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """USD per hour of all of it, at most; absent = any."""
+    hosts: list[HostSpec] = Field(default_factory=list)
+    """The machines, the first runs the control plane; on-prem only."""
+    ssh: Ssh | None = None
+    """How the hosts are reached; on-prem only."""
+    external_address: str | None = None
+    """Where hosts and you reach the control plane; absent = the first host's. On-prem only."""
+    installer: str | None = None
+    """Of k3s: an https address, or a path on the hosts; absent = its own. On-prem only."""
     kubeconfig: str | None = Field(default=None, min_length=1)
     """Path; an existing cluster only."""
     context: str | None = Field(default=None, min_length=1)
@@ -110,13 +98,15 @@ class ClusterSpec(Strict):
     _settle = model_validator(mode="before")(settle_kubernetes)
     _cloud = field_validator("cloud", mode="before")(fields.optional(parse_cloud))
     _region = field_validator("region")(fields.optional(fields.word))
+    _external = field_validator("external_address")(fields.optional(fields.word))
+    _installer = field_validator("installer")(fields.optional(check_installer))
 
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        return check_name(name, _PART_LENGTH)
+        return check_name(name, PART_LENGTH)
 
-    @field_validator("zones", "hosts")
+    @field_validator("zones")
     @classmethod
     def _words(cls, words: list[str]) -> list[str]:
         return [fields.word(one) for one in words]
@@ -133,7 +123,7 @@ class ClusterSpec(Strict):
     def _consistent(self) -> ClusterSpec:
         problems = [
             *_twice("pools", [pool.name for pool in self.pools]),
-            *_twice("hosts", self.hosts),
+            *_twice("hosts", [host.address for host in self.hosts]),
             *self._placed(),
         ]
         if problems:
@@ -143,12 +133,17 @@ class ClusterSpec(Strict):
     def _placed(self) -> list[Problem]:
         """What this kind of cluster cannot have, or must have."""
         if self.cloud is Cloud.EXISTING:
-            return self._no("region", "zones", "kubernetes", "pools", "hosts")
+            return self._no(
+                "region", "zones", "kubernetes", "pools", "access", "max_price", *_ONPREM
+            )
         if self.cloud is Cloud.ONPREM:
             need = [] if self.hosts else [Problem("hosts", "required on-prem", "list the machines")]
-            return [*need, *self._no("region", "zones", "kubeconfig", "context")]
+            elsewhere = (
+                "region", "zones", "pools", "access", "max_price", "kubeconfig", "context",
+            )  # fmt: skip
+            return [*need, *self._no(*elsewhere)]
         zones = [Problem("region", "required with zones")] if self.zones and not self.region else []
-        return [*zones, *self._no("hosts", "kubeconfig", "context")]
+        return [*zones, *self._no(*_ONPREM, "kubeconfig", "context")]
 
     def _no(self, *names: str) -> list[Problem]:
         where = f"on the cloud {self.cloud.value}" if self.cloud else "without a cloud that has it"
@@ -157,38 +152,6 @@ class ClusterSpec(Strict):
             for name in names
             if getattr(self, name)
         ]
-
-
-class LayerChoice(Strict):
-    """`off`, or overrides of a layer's pin and values."""
-
-    enabled: bool = Field(default=True, strict=True)
-    """False = not installed."""
-    version: str | None = None
-    """Chart version; absent = our pin."""
-    values: dict[str, Any] = Field(default_factory=dict)
-    """Chart values, merged over ours."""
-
-    _version = field_validator("version")(fields.optional(fields.word))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _switch(cls, data: object) -> object:
-        """YAML 1.1 reads `off` as false."""
-        named = {"off": False, "on": True, None: True}
-        if isinstance(data, bool):
-            return {"enabled": data}
-        if data is None or (isinstance(data, str) and data in named):
-            return {"enabled": named[data]}
-        return data
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        own = handler.resolve_ref_schema(handler(core))
-        switch = {"enum": [True, False, "on", "off", None]}
-        return {"description": own.pop("description", ""), "anyOf": [switch, own]}
 
 
 class QueueSpec(Strict):
@@ -224,9 +187,22 @@ class Teardown(Strict):
     when: TeardownWhen = TeardownWhen.ALWAYS
     """After which outcome."""
     grace: int = Field(default=60, json_schema_extra=fields.DURATION)
-    """Seconds the pods have to end."""
+    """Seconds that the pods of a job have to end when it is told to: nobody waits for them where
+    all jobs have ended by themselves."""
     keep_on_failure: int = Field(default=0, json_schema_extra=fields.DURATION)
     """Seconds a failed colony is kept to be looked at."""
+    keep_lost: bool = False
+    """Whether a colony is kept whose job's object was deleted by somebody: until its lease ends."""
+    signals: list[Signal] | None = None
+    """Who is told by the agent when all jobs of a cluster have ended; [] = nobody, but there is a
+    record that the reaper reads. Absent = only the attached run sees to it."""
+
+    @field_validator("signals")
+    @classmethod
+    def _signals(cls, signals: list[Signal] | None) -> list[Signal] | None:
+        if twice := duplicates(signal.name for signal in signals or []):
+            raise refuse(*[Problem(f"[{i}].name", f"another one is {name}") for i, name in twice])
+        return signals
 
     _durations = field_validator("grace", "keep_on_failure", mode="before")(fields.duration_or_zero)
 
@@ -255,8 +231,15 @@ class ColonySpec(Strict):
     """Who may use how much."""
     budget: Budget | None = None
     """Absent = none."""
+    max_price: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """USD per hour of all of its clusters, at most; absent = any."""
     ttl: int | None = Field(default=None, json_schema_extra=fields.DURATION_OR_NULL)
     """Seconds; default: the longest max_run_time + 2 h."""
+    idle: Idle | None = None
+    """When it ends, or is made smaller, because nobody uses it; absent = never."""
+    health: Health | None = None
+    """What is done about nodes with broken hardware; absent = they are tainted where the colony's
+    own clusters have elastic jobs or `idle`, whose agent sees to it."""
     teardown: Teardown = Field(default_factory=Teardown)
     """How it ends."""
     storage: Storage = Field(default_factory=Storage)

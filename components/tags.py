@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.lease import Lease
+from jobs.data import parse
 from jobs.errors import NotSupported
 
 __all__ = ["lease_tags", "short_name"]
@@ -40,11 +39,12 @@ def short_name(*parts: str, limit: int) -> str:
 
 
 def _clean(text: str, rule: dict[str, Any], length: str) -> str:
+    text = text.lower() if rule.get("lowercase") else text
     return re.sub(f"[^{rule['characters']}]", rule["substitute"], text)[: rule[length]]
 
 
 @cache
 def _rules() -> dict[str, dict[str, Any]]:
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
-    rules: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    rules: dict[str, dict[str, Any]] = parse(text)
     return rules

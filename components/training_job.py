@@ -1,5 +1,6 @@
 """A job in a cluster. No postponed annotations here: Pulumi's analyzer reads them as they stand."""
 
+import copy
 from typing import Any
 
 import pulumi
@@ -40,7 +41,7 @@ class TrainingJob(pulumi.ComponentResource):
         args = coerce(TrainingJobArgs, args)
         props = args.model_dump(mode="json", exclude={"secrets": True, "code": {"data"}})
         props["job"] = public(args.job)
-        super().__init__("colony:index:TrainingJob", name, props, opts)
+        super().__init__("colony:index:TrainingJob", name, props, _at_once(opts))
         self._opts = opts or pulumi.ResourceOptions()
         secrets = [*self._code(name, args), *self._environment(name, args)]
         manifests = render(args.job, self._context(args))
@@ -79,7 +80,9 @@ class TrainingJob(pulumi.ComponentResource):
             namespace=args.namespace,
             owner=args.owner,
             node_selector=args.node_selector,
-            service_account=args.service_account if args.job.outputs else None,
+            tolerations=[dict(each) for each in args.tolerations],
+            service_account=args.service_account if _moves_data(args.job) else None,
+            pod_labels=args.pod_labels if _moves_data(args.job) else {},
             code_secret=_code_name(args.job) if args.code else None,
             code_sha256=args.code.sha256 if args.code else None,
             env_secret=_env_name(args.job) if args.job.secrets else None,
@@ -116,8 +119,27 @@ class TrainingJob(pulumi.ComponentResource):
             parent=self,
             provider=self.get_provider("kubernetes:index:any"),
             deleted_with=self._opts.deleted_with,
-            depends_on=after,
+            depends_on=[*_waits_for(self._opts), *after],
         )
+
+
+def _moves_data(job: Job) -> bool:
+    """From or to buckets, which takes an identity of the cloud."""
+    return bool(job.inputs or job.outputs)
+
+
+def _at_once(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions | None:
+    """What the job needs, its objects need: the engine gives up on the whole program where a
+    component was skipped, and not where an object was."""
+    if opts is None:
+        return opts
+    own = copy.copy(opts)
+    own.depends_on = own.deleted_with = None
+    return own
+
+
+def _waits_for(opts: pulumi.ResourceOptions) -> list[Any]:
+    return list(opts.depends_on) if isinstance(opts.depends_on, (list, tuple)) else []
 
 
 def _unawaited(manifest: dict[str, Any]) -> dict[str, Any]:

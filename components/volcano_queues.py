@@ -32,6 +32,8 @@ def _queue(name: str, spec: ColonySpec) -> dict[str, Any]:
     shares: dict[str, Any] = {"weight": 1, "reclaimable": True}
     for queue in spec.queues:
         if queue.project == name:
+            # `proportion` shares by weight, `capacity` by what is deserved: both say the same.
+            shares["weight"] = max(queue.gpus, 1)
             shares["deserved"] = {GPU_RESOURCE: queue.gpus}
             shares["capability"] = {GPU_RESOURCE: queue.gpus + queue.borrow}
     return {

@@ -1,4 +1,5 @@
-"""The accelerators we know by name: canonical spelling, memory, vendor. Data: accelerators.yaml."""
+"""The accelerators we know by name: canonical spelling, memory, vendor, compute capability.
+Data: accelerators.yaml."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from jobs.data import load
 from jobs.errors import Problem
 from jobs.problems import near, printable, refuse, unbuilt
 
-__all__ = ["Accelerator", "canonical", "find", "known", "near_accelerators"]
+__all__ = ["Accelerator", "canonical", "find", "known", "near_accelerators", "of_memory"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Accelerator:
     resource: str
     """The Kubernetes extended resource, `nvidia.com/gpu`."""
     built: bool = True
+    compute: str = ""
+    """NVIDIA's compute capability, `9.0`; other vendors have none."""
     aliases: tuple[str, ...] = field(default=())
 
 
@@ -45,6 +48,13 @@ def find(name: str) -> Accelerator | None:
     return _index().get(name.lower())
 
 
+def of_memory(name: str, memory_gb: float | None) -> str:
+    """The canonical name of what a list calls `A100` and says has 80 GB; unknown names stay."""
+    sized = find(f"{name}-{memory_gb:g}GB") if memory_gb else None
+    found = sized or find(name)
+    return found.name if found else name
+
+
 def near_accelerators(name: str, limit: int = 2) -> list[str]:
     """The canonical names that look most like `name`, best first."""
     return near(name, known(), limit)
@@ -64,6 +74,7 @@ def _index() -> dict[str, Accelerator]:
         vendor, aliases = facts["vendor"], tuple(facts.get("aliases", ()))
         built = vendor in data["built"]
         resource = data["vendors"][vendor]
-        one = Accelerator(name, vendor, facts["memory"], resource, built, aliases)
+        compute = facts.get("compute", "")
+        one = Accelerator(name, vendor, facts["memory"], resource, built, compute, aliases)
         index.update({spelling.lower(): one for spelling in (name, *aliases)})
     return index

@@ -29,5 +29,7 @@ class JobContext:
     """Shown to the job as SKYPILOT_USER."""
     service_account: str | None = None
     """The pods' cloud identity, used to copy outputs."""
+    pod_labels: dict[str, str] = field(default_factory=dict)
+    """By which a cloud gives it to them."""
     instance_type: str = ""
     """The machine that the pods run on, where it is known: it decides about RDMA."""

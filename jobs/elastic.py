@@ -17,6 +17,7 @@ import json
 from typing import Any
 
 from jobs.context import JobContext
+from jobs.ending import ends_with
 from jobs.frameworks.horovod import ELASTIC_MOUNT
 from jobs.member import Member
 from jobs.policy import CleanUp
@@ -25,16 +26,10 @@ from jobs.spec import Backend, Job
 
 __all__ = [
     "ELASTIC_MOUNT", "live_name", "manifests", "probe", "removed_at_end", "spec_name",
-    "wait_command", "workload_of",
+    "wait_command",
 ]  # fmt: skip
 
 Manifest = dict[str, Any]
-
-_WORKLOADS = {
-    Backend.JOBSET: ("/apis/jobset.x-k8s.io/v1alpha2", "jobsets"),
-    Backend.JOB: ("/apis/batch/v1", "jobs"),
-}
-
 
 _SETTLED = {
     "exec": {"command": ["bash", "-c", ":"]},
@@ -78,17 +73,6 @@ def probe() -> Manifest:
     }
 
 
-def workload_of(job: Job) -> dict[str, str]:
-    """Where the object is whose end is the job's: path of the API, resource, name."""
-    from jobs.backends.deciding import decider, in_workload
-
-    path, resource = _WORKLOADS[job.backend]
-    name = job.name
-    if job.backend is Backend.JOB:
-        name = f"{job.name}-{decider(job, in_workload(members(job))).name}"
-    return {"path": path, "resource": resource, "name": name}
-
-
 def removed_at_end(job: Job) -> list[dict[str, str]]:
     """What the agent removes beside the workers when the job has ended."""
     if job.backend is not Backend.JOB or job.policy.clean_up is CleanUp.NONE:
@@ -122,10 +106,19 @@ def _wanted(job: Job, template: Manifest) -> dict[str, Any]:
         "grow": elastic.grow,
         "clean_up": job.policy.clean_up.value,
         "launcher": next((each.name for each in members(job) if each.launcher), ""),
-        "workload": workload_of(job),
-        "template": template,
+        "workload": ends_with(job),
+        "template": _queued(job, template),
         "remove": removed_at_end(job),
     }
+
+
+def _queued(job: Job, template: Manifest) -> Manifest:
+    """Each worker waits for its own share of the quota: Kueue's `pod` integration."""
+    from jobs.backends.queueing import queue_labels
+
+    metadata = template.get("metadata") or {}
+    labels = {**(metadata.get("labels") or {}), **queue_labels(job)}
+    return {**template, "metadata": {**metadata, "labels": labels}}
 
 
 def _single(job: Job, template: Manifest) -> Manifest:

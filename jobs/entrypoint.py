@@ -12,7 +12,7 @@ from jobs.frameworks.base import LINK
 from jobs.hosts import host_pattern
 from jobs.member import Member
 from jobs.policy import RolePhase
-from jobs.spec import Backend, Job, Output
+from jobs.spec import Backend, Job
 
 __all__ = [
     "CODE_FILE", "CODE_MOUNT", "FLUSH_SECONDS", "OUTPUTS_LOST", "SCRIPTS_MOUNT",
@@ -27,12 +27,16 @@ OUTPUTS_LOST = 74
 WRONG_CONFIGURATION = 78
 """Exit code of a pod whose world is not what it was told (EX_CONFIG)."""
 FLUSH_SECONDS = 600
+FETCH_SECONDS = 3600
+"""Within which all inputs must be there."""
+INPUTS_LOST = 66
+"""Exit code of a pod whose inputs could not be copied (EX_NOINPUT)."""
 
 
 @cache
 def entrypoint() -> str:
     """The bash script every pod runs."""
-    return (Path(__file__).parent / "entrypoint.sh").read_text(encoding="utf-8")
+    return _script("entrypoint.sh")
 
 
 def command() -> list[str]:
@@ -55,17 +59,21 @@ def wait_command(job: Job, role: Member) -> list[str]:
 
 
 def scripts(job: Job) -> dict[str, str]:
-    """File name -> text of everything under SCRIPTS_MOUNT. Raises InputError for bad outputs."""
+    """File name -> text of everything under SCRIPTS_MOUNT. Raises InputError for bad paths."""
     found = {"entrypoint.sh": entrypoint()}
+    if any(_meets(job, role) for role in frameworks.team(job).members.values()):
+        found["barrier.sh"] = _script("barrier.sh")
     for role in frameworks.team(job).members.values():
         before = frameworks.before(job, role)
         for step, text in (("setup", role.setup), ("before", before), ("run", role.run)):
             if text:
                 found[f"{role.name}.{step}.sh"] = text if text.endswith("\n") else f"{text}\n"
         found |= _pod_env(job, role) | _files(job, role)
-    if job.outputs:
-        rows = [_row(index, output) for index, output in enumerate(job.outputs)]
-        found["outputs.tsv"] = "".join(f"{row}\n" for row in rows)
+    inputs = [_row(f"inputs[{n}]", each.path, each.source) for n, each in enumerate(job.inputs)]
+    outputs = [_row(f"outputs[{n}]", each.path, each.to) for n, each in enumerate(job.outputs)]
+    for name, rows in (("inputs.tsv", inputs), ("outputs.tsv", outputs)):
+        if rows:
+            found[name] = "".join(f"{row}\n" for row in rows)
     return found
 
 
@@ -85,6 +93,7 @@ def entrypoint_env(job: Job, role: Member, code: bool) -> dict[str, str]:
         "COLONY_SUBDOMAIN": job.name,
         "COLONY_HOST": host_pattern(job, role.name),
         "COLONY_FLUSH_SECONDS": str(FLUSH_SECONDS),
+        **({"COLONY_FETCH_SECONDS": str(FETCH_SECONDS)} if job.inputs else {}),
     }
     if team.alone or not team.counts(role.name):
         env["COLONY_UNRANKED"] = "alone" if team.alone else "driver"
@@ -94,9 +103,31 @@ def entrypoint_env(job: Job, role: Member, code: bool) -> dict[str, str]:
         env["COLONY_RESOLVE_SECONDS"] = "0"
     if role.name == next(iter(team.members)):
         env["COLONY_FIRST_POD"] = "1"
+    if _meets(job, role):
+        env["COLONY_SETUP_SECONDS"] = str(job.policy.startup_timeout)
     if code:
         env["COLONY_CODE"] = f"{CODE_MOUNT}/{CODE_FILE}"
     return env
+
+
+@cache
+def _script(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _meets(job: Job, role: Member) -> bool:
+    """Whether a role's pods wait for the setup of all others of their world: not where some of
+    these start later, come and go, or share a node's ports with other jobs."""
+    team = frameworks.team(job)
+    world = team.world_of(role.name)
+    if team.alone or not team.counts(role.name) or job.backend is Backend.RAYJOB:
+        return False
+    names = {each.name for each in world}
+    later = any(before.role in names for each in world for before in each.depends_on)
+    apart = any(each.elastic or each.host_network for each in world)
+    if later or apart or sum(each.replicas for each in world) < 2:
+        return False
+    return bool(job.inputs) or any(each.setup for each in world)
 
 
 def _targets(job: Job, role: Member) -> list[str]:
@@ -131,7 +162,7 @@ def _files(job: Job, role: Member) -> dict[str, str]:
     return found
 
 
-def _row(index: int, output: Output) -> str:
-    if any(char in text for text in (output.path, output.to) for char in "\t\n"):
-        raise InputError(Problem(f"outputs[{index}]", "has a tab or a line break in it"))
-    return f"{output.path}\t{output.to}"
+def _row(where: str, path: str, url: str) -> str:
+    if any(char in text for text in (path, url) for char in "\t\n"):
+        raise InputError(Problem(where, "has a tab or a line break in it"))
+    return f"{path}\t{url}"

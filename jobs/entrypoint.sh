@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What every pod runs: environment, code, setup, run, outputs. The pod's exit code is that of the
-# user's script; 74 means that it succeeded and its outputs were lost, 78 that its world is not the
-# one it was told of.
+# user's script; 66 means that its inputs could not be had, 74 that it succeeded and its outputs were
+# lost, 78 that its world is not the one it was told of.
 #
 #   entrypoint.sh                                   runs the pod
 #   entrypoint.sh wait SECONDS HOST:PORT|HOST: ...  waits until all are there; 124 = not in time
@@ -17,6 +17,8 @@
 #   COLONY_WORLD       "pods x processes ..." of the world's roles, e.g. 1x8 3x8
 #   COLONY_UNRANKED    `alone`: each pod is a world; `driver`: outside the world that it serves
 #   COLONY_CODE        archive of the code
+#   COLONY_FETCH_SECONDS  bound on copying inputs
+#   COLONY_SETUP_SECONDS  bound on the wait for the setup of the world's other pods
 #   COLONY_NODE_IPS    "ip ip ..." if already known
 #   COLONY_FILE_PREFIX a rehearsal: the framework's files are written below it
 #   COLONY_STEP        `serve`: start KubeRay's part of a pod; `run`: the user's script beside it
@@ -24,7 +26,7 @@
 # {host}, {home}) and ROLE.files.tsv (key, path), the framework's.
 set -uo pipefail
 
-readonly OUTPUTS_LOST=74 CODE_LOST=70 TOOL_MISSING=69 WRONG_CONFIGURATION=78 WAITED=124
+readonly INPUTS_LOST=66 OUTPUTS_LOST=74 CODE_LOST=70 TOOL_MISSING=69 WRONG_CONFIGURATION=78 WAITED=124
 readonly TERMINATED=143
 child='' terminated=0 moved=()
 
@@ -43,12 +45,17 @@ main() {
   export_pod_env
   case ${COLONY_STEP:-} in
     serve)
+      fetch_inputs
       user_script setup
       spawn bash -c "$KUBERAY_GEN_RAY_START_CMD"
       return
       ;;
     run) ;;
-    *) user_script setup ;;
+    *)
+      fetch_inputs
+      user_script setup
+      meet
+      ;;
   esac
   need_tools
   user_script before
@@ -197,6 +204,13 @@ there() {
   fi
 }
 
+# All pods of the world have ended their setup before one runs.
+meet() {
+  [[ -n ${COLONY_SETUP_SECONDS:-} ]] || return 0
+  spawn bash "$COLONY_SCRIPTS/barrier.sh" "$COLONY_SETUP_SECONDS" $$ ||
+    end $WAITED "the setup of other pods did not end within $COLONY_SETUP_SECONDS seconds"
+}
+
 user_script() {
   local file=$COLONY_SCRIPTS/$COLONY_ROLE.$1.sh code
   [[ -s $file ]] || return 0
@@ -232,14 +246,57 @@ on_signal() {
 
 # Before the training rather than after it: the tools that the outputs need.
 need_tools() {
-  local path to tool
+  local path to
   while IFS=$'\t' read -r path to; do
-    tool=$(tool_of "$to")
-    command -v "$tool" >/dev/null && continue
-    [[ $tool != aws ]] || python3 -m pip install --quiet 'awscli>=1.42,<2' >&2 </dev/null
-    command -v "$tool" >/dev/null && continue
-    end $TOOL_MISSING "outputs: the image has no '$tool' to copy $path to $to: install it in setup"
+    has_tool "$to" ||
+      end $TOOL_MISSING "outputs: no '$(tool_of "$to")' to copy $path to $to: install it in setup"
   done < <(list outputs.tsv)
+}
+
+has_tool() {
+  local tool
+  tool=$(tool_of "$1")
+  command -v "$tool" >/dev/null && return
+  [[ $tool != aws ]] || python3 -m pip install --quiet 'awscli>=1.42,<2' >&2 </dev/null
+  command -v "$tool" >/dev/null
+}
+
+# Into every pod, before its setup.
+fetch_inputs() {
+  local path from deadline=$((SECONDS + ${COLONY_FETCH_SECONDS:-0}))
+  while IFS=$'\t' read -r path from; do
+    [[ $path != '~' && $path != '~/'* ]] || path=$HOME${path#'~'}
+    has_tool "$from" ||
+      end $TOOL_MISSING "inputs: the image has no '$(tool_of "$from")' to copy $from: use another"
+    spawn fetch "$from" "$path" "$deadline" ||
+      end $INPUTS_LOST "inputs_lost: $from to $path (exit code $?)"
+  done < <(list inputs.tsv)
+}
+
+# A whole bucket and a URL that ends with / are folders; else it is an object, or a folder if not.
+fetch() {
+  local rest=${1#*://}
+  mkdir -p "$(dirname "$2")" || return 1
+  { [[ $rest == */?* && $rest != */ ]] && fetch_object "$@" 2>/dev/null; } || fetch_folder "$@" ||
+    return
+  [[ -e $2 ]]
+}
+
+fetch_object() {
+  case $1 in
+    s3://*) bounded "$3" aws s3 cp --only-show-errors "$1" "$2" ;;
+    gs://*) bounded "$3" gcloud storage cp "$1" "$2" ;;
+    *) return 1 ;;
+  esac
+}
+
+fetch_folder() {
+  case $1 in
+    s3://*) bounded "$3" aws s3 cp --only-show-errors --recursive "$1" "$2" ;;
+    gs://*) mkdir -p "$2" && bounded "$3" gcloud storage rsync --recursive "$1" "$2" ;;
+    az://*) copy_az "$(blob "$1")" "$2" "$3" ;;
+    file://*) copy_file "${COLONY_FILE_ROOT:-}${1#file://}" "$2" "$3" ;;
+  esac
 }
 
 copy_outputs() {
@@ -269,7 +326,7 @@ copy() {
   case $2 in
     s3://*) bounded "$3" aws s3 cp --only-show-errors ${folder:+--recursive} "$1" "$2" ;;
     gs://*) copy_gs "$@" ;;
-    az://*) copy_az "$@" ;;
+    az://*) copy_az "$1" "$(blob "$2")" "$3" ;;
     file://*) copy_file "$1" "${COLONY_FILE_ROOT:-}${2#file://}" "$3" ;;
     *) echo "colony: no way to copy to $2" >&2 && return 2 ;;
   esac
@@ -284,11 +341,14 @@ copy_gs() {
 }
 
 # az://account/container/path is https://account.blob.core.windows.net/container/path
+blob() {
+  local rest=${1#az://}
+  printf '%s' "https://${rest%%/*}.blob.core.windows.net/${rest#*/}"
+}
+
 copy_az() {
-  local rest=${2#az://}
   export AZCOPY_AUTO_LOGIN_TYPE=${AZCOPY_AUTO_LOGIN_TYPE:-WORKLOAD}
-  bounded "$3" azcopy copy "$1" "https://${rest%%/*}.blob.core.windows.net/${rest#*/}" \
-    --recursive --as-subdir=false
+  bounded "$3" azcopy copy "$1" "$2" --recursive --as-subdir=false
 }
 
 copy_file() {

@@ -9,12 +9,14 @@ ColonyError                 exit code
 │   ├── ProvisioningFailed  1    a cloud refused or lost a resource
 │   ├── StackLocked         1    somebody else is at work on the stack
 │   ├── ApiRefused          1    a Kubernetes API server's no (colony/kubeapi.py)
+│   ├── ChartMissing        1    a chart's repository has no such version (colony/charting/store.py)
 │   ├── CliFailed           1    one call of the Pulumi CLI (colony/command.py)
 │   └── Refused             1    a simulated cloud's no (colony/rehearsal/link.py)
 ├── Unreachable             1    an API server does not answer (colony/kubeapi.py)
 └── Cancelled               130  stopped by the user, and clean
 
-Exit code 4, something is or may be left, is no error of ours: the receipt says it.
+Exit code 4, something is or may be left: the receipt says it, or `Unproven` where the backend has
+stopped answering (colony/storage/base.py).
 """
 
 from __future__ import annotations

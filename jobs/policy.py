@@ -11,7 +11,7 @@ from jobs import fields
 from jobs.errors import Problem
 from jobs.model import Strict
 from jobs.names import check_name
-from jobs.problems import refuse
+from jobs.problems import printable, refuse
 
 __all__ = ["CleanUp", "Elastic", "Output", "Pods", "Policy", "Restart", "RolePhase"]
 
@@ -49,6 +49,24 @@ class CleanUp(str, Enum):
     NONE = "None"
     RUNNING = "Running"
     ALL = "All"
+
+
+class Input(Strict):
+    """A bucket's objects, or one of them, copied into every pod before its `setup`."""
+
+    path: str = Field(min_length=1)
+    """Absolute, `~/...`, or inside the working directory."""
+    source: str
+    """s3://, gs://, az:// or file://; one that ends with / is a folder."""
+
+    _source = field_validator("source")(fields.bucket)
+
+    @field_validator("path")
+    @classmethod
+    def _stays(cls, path: str) -> str:
+        if ".." in PurePosixPath(path).parts:
+            raise refuse(Problem("", f"{printable(path)} leaves its folder", "leave out `..`"))
+        return path
 
 
 class Output(Strict):

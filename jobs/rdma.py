@@ -19,6 +19,8 @@ class Rdma:
     gpus: int
     source: str
     """Where the facts are from."""
+    group: str = ""
+    """The kind of network: `efa`, `infiniband`, `gib`."""
     needs: str = ""
     """What the cluster must have, in words."""
     devices: dict[str, int] = field(default_factory=dict)
@@ -44,8 +46,7 @@ def rdma_for(instance_type: str) -> Rdma | None:
     if row is None:
         return None
     group: dict[str, Any] = table["groups"][row["group"]]
-    own = {name: value for name, value in row.items() if name != "group"}
-    merged = {**group, **own, "env": {**group["env"], **row.get("env", {})}}
+    merged = {**group, **row, "env": {**group["env"], **row.get("env", {})}}
     return Rdma(instance_type, **{**merged, "capabilities": tuple(merged["capabilities"])})
 
 

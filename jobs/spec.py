@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 from pydantic import ConfigDict, Field, field_serializer, field_validator, model_validator
@@ -10,14 +11,15 @@ from jobs import fields
 from jobs.errors import Problem
 from jobs.model import Strict
 from jobs.names import NAME_LENGTH, check_keys, check_name, check_variables
-from jobs.policy import Elastic, Output, Policy
-from jobs.problems import refuse
+from jobs.policy import Elastic, Input, Output, Policy
+from jobs.problems import printable, refuse
+from jobs.recovery import Recovery
 from jobs.resources import Resources
 from jobs.role import Role, SecretEnv, Toleration, Volume
 
 __all__ = [
-    "Backend", "Framework", "Job", "Launch", "Mpi", "MpiKind", "Output", "Policy", "Preference",
-    "Resources", "Role", "TensorFlow",
+    "Backend", "Framework", "Input", "Job", "Launch", "Mpi", "MpiKind", "Output", "Policy",
+    "Preference", "Resources", "Role", "TensorFlow",
 ]  # fmt: skip
 
 _POD_SUFFIX = len("-0-99999-abcde")
@@ -134,6 +136,10 @@ class Job(Strict):
     """Empty = one role `worker` with `nodes` replicas."""
     policy: Policy = Field(default_factory=Policy)
     """Bounds on failure."""
+    cluster: str | None = None
+    """The colony's cluster that it runs on; absent = the first that fits."""
+    recovery: Recovery | None = None
+    """Whether it starts again, and where; absent = after its spot machines were taken."""
     queue: str | None = None
     """The Kueue local queue."""
     priority: str | None = None
@@ -142,8 +148,14 @@ class Job(Strict):
     """Seconds; the job is stopped after it."""
     expected_run_time: int = Field(default=3600, json_schema_extra=fields.DURATION)
     """Modelled duration of a rehearsal without --exec, and of the cost shown by a plan."""
+    inputs: list[Input] = Field(default_factory=list)
+    """What is copied into every pod before `setup`."""
     outputs: list[Output] = Field(default_factory=list)
     """What is copied out before the destroy."""
+    reads: dict[str, float] = Field(default_factory=dict)
+    """URI -> GB that the job reads: an estimate, for the price of moving them."""
+    writes: dict[str, float] = Field(default_factory=dict)
+    """URI -> GB that it writes, and the next task of a pipeline reads."""
     elastic: Elastic | None = None
     """One role may grow and shrink while the job runs."""
     mpi: Mpi = Field(default_factory=Mpi)
@@ -187,7 +199,7 @@ class Job(Strict):
         check_keys(names)
         return names
 
-    @field_validator("queue", "priority")
+    @field_validator("cluster", "queue", "priority")
     @classmethod
     def _label_names(cls, name: str | None) -> str | None:
         return None if name is None else check_name(name)
@@ -198,6 +210,14 @@ class Job(Strict):
         check_variables(envs)
         return envs
 
+    @field_validator("reads", "writes")
+    @classmethod
+    def _sizes(cls, sizes: dict[str, float]) -> dict[str, float]:
+        wrong = [uri for uri, size in sizes.items() if not (math.isfinite(size) and size >= 0)]
+        if wrong:
+            raise refuse(*(Problem(printable(uri), "must be GB, 0 or more") for uri in wrong))
+        return sizes
+
     @field_validator("roles")
     @classmethod
     def _role_names(cls, roles: dict[str, Role]) -> dict[str, Role]:
@@ -206,7 +226,9 @@ class Job(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Job:
-        problems = [*self._twice(), *self._replicas(), *self._long_roles()]
+        problems = [
+            *self._twice(), *self._replicas(), *self._long_roles(), *self._recovered_twice(),
+        ]  # fmt: skip
         if problems:
             raise refuse(*problems)
         return self
@@ -218,6 +240,12 @@ class Job(Strict):
     def _twice(self) -> list[Problem]:
         both = sorted(set(self.envs) & set(self.secrets))
         return [Problem(f"secrets.{name}", "is in envs too", "keep one") for name in both]
+
+    def _recovered_twice(self) -> list[Problem]:
+        if self.elastic is None or self.recovery is None:
+            return []
+        hint = "leave one of them out"
+        return [Problem("recovery", "an elastic job replaces lost pods by itself", hint)]
 
     def _replicas(self) -> list[Problem]:
         total = sum(role.replicas for role in self.roles.values())

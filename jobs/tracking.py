@@ -95,7 +95,8 @@ class Tracker:
         if kind == "Event":
             return _keep(self._told, key, read_event(thing))
         if kind == "Node":
-            return _keep(self._down, key, read_node(thing))
+            _keep(self._down, key, read_node(thing))
+            return True  # of one that is well the version counts: an older look may come later
         if kind == "PodGroup":
             return _keep(self._groups, key, read_group(thing))
         if kind == "Workload":

@@ -13,6 +13,8 @@ FOREIGN = ("AWS_", "AZURE_", "ARM_", "GOOGLE_", "KUBE", "PULUMI_", "COLONY_")
 def pytest_configure(config):
     # found before any test changes HOME; subprocesses of tests find it by the same variable
     os.environ["COLONY_CACHE"] = str(cache_folder())
+    # catalogues that are loaded while tests are collected are the starter's
+    os.environ["COLONY_PRICES"] = os.devnull
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import IO
 
 import bench_jobs
+import bench_layers
 import bench_market
+import bench_program
+import bench_sides
 import psutil
 import yaml
 from rich.console import Console
@@ -41,7 +44,7 @@ class Measured:
 
 
 def main() -> None:
-    """Measures everything and prints two tables."""
+    """Measures everything and prints it."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--clusters", type=int, nargs="*", default=[1, 3, 10])
     arguments.add_argument("--side-by-side", type=int, default=10)
@@ -51,8 +54,10 @@ def main() -> None:
     pass_ = median([sys.executable, "-c", "pass"], options.repeat)
     console.print(f"python -c pass: {pass_ * 1000:.0f} ms (median of {options.repeat})\n")
     console.print(starts(pass_, options.repeat))
-    for table in [*bench_jobs.tables(), *bench_market.tables()]:
+    market = [*bench_market.tables(), bench_sides.table()]
+    for table in [*bench_jobs.tables(), *bench_layers.tables(), *market]:
         console.print(table)
+    console.print(bench_program.table(options.clusters))
     with tempfile.TemporaryDirectory(prefix="colony-bench-") as folder:
         console.print(rehearsals(pass_, Path(folder), options.clusters, options.side_by_side))
 

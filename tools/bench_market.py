@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +20,7 @@ from rich.table import Table
 
 from colony.market.candidates import choose
 from colony.market.catalog import Catalog
+from colony.market.facts import cluster_facts
 from colony.market.plan import plan
 from colony.market.request import Request
 from colony.market.tasks import Task, plan_tasks
@@ -140,14 +141,23 @@ def cpu_ms(work: Callable[[], object]) -> float:
 def write(folder: Path, count: int) -> None:
     """A third for each cloud; one row in five has GPUs."""
     for which, cloud in enumerate(CLOUDS):
-        with (folder / f"{cloud}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(HEADER)
-            writer.writerows(made(cloud, count // len(CLOUDS), random.Random(which)))
+        rows = made(cloud, count // len(CLOUDS), random.Random(which))
+        write_rows(folder / f"{cloud}.csv", [HEADER, *rows])
+
+
+def write_rows(path: Path, rows: Iterable[tuple[object, ...]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
 
 
 def made(cloud: str, count: int, dice: random.Random) -> Iterator[tuple[object, ...]]:
+    """The system pool's machine has another price in each region, as everything else has."""
     names = list(GPUS)
+    system = cluster_facts(cloud).get("system")
+    for place in range(30 if system else 0):
+        yield (system["instance_types"][0], "", "", 4, 16, "", round(0.1 + dice.random() / 20, 4),
+               "", f"{cloud}-r{place}", "", "x86_64")  # fmt: skip
     for number in range(count):
         kind, place = divmod(number, 90)  # 30 regions of three zones
         region, zone = f"{cloud}-r{place // 3}", f"{cloud}-r{place // 3}-{'abc'[place % 3]}"

@@ -56,6 +56,10 @@ class Client:
                 return None
             raise
 
+    def text(self, path: str, **query: str) -> str:
+        """What is no JSON: a pod's log. Raises ApiError, 404 included."""
+        return self._answer("GET", path, query=query).decode(errors="replace")
+
     def create(self, path: str, body: dict[str, Any]) -> bool:
         """False where there is one of that name."""
         try:
@@ -100,6 +104,16 @@ class Client:
         kind: str = "application/json",
         query: dict[str, str] | None = None,
     ) -> dict[str, Any]:
+        return dict(json.loads(self._answer(method, path, body, kind, query) or b"{}"))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        kind: str = "application/json",
+        query: dict[str, str] | None = None,
+    ) -> bytes:
         where = f"{path}?{urlencode(query)}" if query else path
         text = None if body is None else json.dumps(body).encode()
         try:
@@ -109,7 +123,7 @@ class Client:
             raise Unreachable(f"{method} {path}: {error}") from error
         if status >= 400:
             raise ApiError(status, _message(answer))
-        return dict(json.loads(answer or b"{}"))
+        return answer
 
     def _exchange(
         self, method: str, where: str, body: bytes | None, headers: dict[str, str]
@@ -136,7 +150,11 @@ class Client:
         return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
 
     def _headers(self, kind: str) -> dict[str, str]:
-        headers = {"Accept": "application/json", "Content-Type": kind, "User-Agent": "colony-agent"}
+        headers = {
+            "Accept": "application/json, */*",
+            "Content-Type": kind,
+            "User-Agent": "colony-agent",
+        }
         if self._token:
             headers["Authorization"] = f"Bearer {self._token.read_text().strip()}"
         return headers

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from colony.agent.client import ApiError, Client, Unreachable
 from colony.agent.codec import read_spec, read_state, write_state
@@ -26,7 +26,7 @@ from colony.agent.observe import NUDGE, is_leaving, is_owned, launcher, workers,
 from colony.agent.plan import plan
 from colony.agent.worker import worker_pod
 
-__all__ = ["Agent", "ElasticJob"]
+__all__ = ["Agent", "Beside", "ElasticJob"]
 
 NODE_EVERY = 5.0
 """Seconds for which what is known of a node is believed."""
@@ -43,6 +43,13 @@ class ElasticJob:
     name: str
 
 
+class Beside(Protocol):
+    """Something else that is looked after in every round."""
+
+    def turn(self) -> None:
+        """One look. Raises ApiError, Unreachable, ValueError, KeyError."""
+
+
 class Agent:
     """Looks after elastic jobs. Holds nothing that it could not lose at any moment."""
 
@@ -52,14 +59,17 @@ class Agent:
         jobs: list[ElasticJob],
         say: Say,
         clock: Callable[[], float] = time.time,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._client = client
+        self._beside = beside
         self._jobs = jobs
         self._say = say
         self._clock = clock
         self._nodes: dict[str, tuple[float, bool]] = {}
         self._blind = False
         self._said: dict[ElasticJob, str] = {}
+        self._troubles: dict[str, str] = {}
 
     def run(self, interval: float, rounds: int | None = None) -> None:
         """For ever, or so many rounds; a job that cannot be looked after does not stop others."""
@@ -67,6 +77,8 @@ class Agent:
             began = time.monotonic()
             for job in self._jobs:
                 self._look_after(job)
+            for other in self._beside:
+                self._look_beside(other)
             rounds = None if rounds is None else rounds - 1
             if rounds != 0:
                 time.sleep(max(interval - (time.monotonic() - began), 0.05))
@@ -107,6 +119,16 @@ class Agent:
         if trouble != self._said.get(job, ""):
             self._said[job] = trouble
             self._say(f"{job.namespace}/{job.name}: {trouble or 'is looked after again'}")
+
+    def _look_beside(self, other: Beside) -> None:
+        name, trouble = type(other).__name__, ""
+        try:
+            other.turn()
+        except (ApiError, Unreachable, ValueError, KeyError) as error:
+            trouble = f"{type(error).__name__}: {error}"
+        if trouble != self._troubles.get(name, ""):
+            self._troubles[name] = trouble
+            self._say(f"{name}: {trouble or 'works again'}")
 
     def _seen(self, job: ElasticJob, spec: Spec, owner: str) -> Seen:
         selector = f"colony.dev/job={job.name}"

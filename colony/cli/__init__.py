@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from colony.garbage import collect_less
+
 __all__ = ["main"]
 
 
@@ -9,4 +11,5 @@ def main() -> None:
     """Runs the command line; the exit code tells the outcome (`docs/commands.md`)."""
     from colony.cli.app import run_app
 
+    collect_less()
     run_app()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from colony.cli.backend import remembered
 from jobs.errors import ColonyError, InputError, NoOffer
 
 __all__ = ["app", "run_app"]
@@ -25,6 +26,12 @@ prices = typer.Typer(help="The price catalogue.", no_args_is_help=True, rich_mar
 app.add_typer(prices, name="prices")
 scale = typer.Typer(help="Workers of an elastic job.", rich_markup_mode=None)
 app.add_typer(scale, name="scale")
+node = typer.Typer(
+    help="Machines of a colony that is up.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(node, name="node")
+pins = typer.Typer(help="The layers' charts.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(pins, name="charts")
 
 
 class Format(str, Enum):
@@ -42,6 +49,13 @@ File = Annotated[Path, typer.Argument(help="A colony, a job, or a SkyPilot task.
 Name = Annotated[str, typer.Argument(help="The colony's name.")]
 AsFormat = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
 Envs = Annotated[list[str] | None, typer.Option("--env", help="K=V; or K, from your environment.")]
+EnvFile = Annotated[
+    Path | None, typer.Option("--env-file", help="A file of K=V lines; --env wins over it.")
+]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option("--secret", help="As --env, for a secret of the file; K alone keeps it unseen."),
+]
 Catalog = Annotated[
     Path | None, typer.Option("--catalog", help="A folder of price files (SkyPilot v8 CSV).")
 ]
@@ -49,6 +63,13 @@ WorldDir = Annotated[
     Path | None,
     typer.Option("--world", envvar="COLONY_WORLD", help="Work on this simulated world."),
 ]
+BackendUrl = Annotated[
+    str,
+    typer.Option(
+        "--backend", envvar="COLONY_BACKEND", callback=remembered,
+        help="Where states and leases are: file://, s3://, gs://, azblob://, https://.",
+    ),
+]  # fmt: skip
 On = Annotated[
     str | None, typer.Option("--on", help="A colony that is there already: its jobs join it.")
 ]
@@ -60,6 +81,10 @@ Context = Annotated[
     str | None, typer.Option("--context", help="Of that kubeconfig; default its current one.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+ProvisionTimeout = Annotated[
+    str | None,
+    typer.Option("--provision-timeout", help="How long to look for capacity; default 60m."),
+]
 LocalState = Annotated[
     bool, typer.Option("--local-state", help="Accept that only this machine can end the colony.")
 ]
@@ -70,6 +95,12 @@ Without = Annotated[
 ]
 
 JobName = Annotated[str, typer.Argument(metavar="NAME/JOB", help="A colony's elastic job.")]
+ClusterName = Annotated[str, typer.Argument(metavar="NAME/CLUSTER", help="A colony's cluster.")]
+NodeNames = Annotated[
+    list[str],
+    typer.Argument(metavar="HOST...", help="[USER@]ADDRESS[:PORT] on-prem; a pool on a cloud."),
+]
+NodeCount = Annotated[int, typer.Option("--count", min=1, help="So many in each named pool.")]
 ScaleTimeout = Annotated[
     str | None, typer.Option("--timeout", help="60s, 5m, …; default: the job's own.")
 ]
@@ -79,11 +110,17 @@ ScaleScript = Annotated[
 
 
 @app.command()
-def validate(files: Files, output: AsFormat = Format.TEXT) -> None:
+def validate(
+    files: Files,
+    env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
+    output: AsFormat = Format.TEXT,
+) -> None:
     """Check files; nothing is created, nothing is asked of a cloud."""
     from colony.cli import files as commands
 
-    raise typer.Exit(commands.validate(files, output.value))
+    raise typer.Exit(commands.validate(files, _envs(env, env_file, secret), output.value))
 
 
 @app.command()
@@ -93,12 +130,16 @@ def plan(
     top: Annotated[int, typer.Option(min=1, help="How many offers to show.")] = 10,
     by: Ranking = By.EXPECTED,
     env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
     output: AsFormat = Format.TEXT,
 ) -> None:
     """Show the offers for a file's jobs, cheapest first, and why others were refused."""
-    from colony.cli import files as commands
+    from colony.cli import plan as commands
 
-    raise typer.Exit(commands.plan(file, catalog, top, by.value, env or [], output.value))
+    raise typer.Exit(
+        commands.plan(file, catalog, top, by.value, _envs(env, env_file, secret), output.value)
+    )
 
 
 @app.command()
@@ -106,11 +147,13 @@ def render(
     file: File,
     backend: Annotated[str | None, typer.Option(help="Which Kubernetes kind.")] = None,
     env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
 ) -> None:
     """Print the Kubernetes manifests of a file's jobs."""
     from colony.cli import files as commands
 
-    raise typer.Exit(commands.render(file, backend, env or []))
+    raise typer.Exit(commands.render(file, backend, _envs(env, env_file, secret)))
 
 
 @app.command()
@@ -129,6 +172,8 @@ def rehearse(
     execute: Annotated[bool, typer.Option("--exec", help="Really run each rank, here.")] = False,
     catalog: Catalog = None,
     env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
     output: AsFormat = Format.TEXT,
     report: Annotated[Path | None, typer.Option(help="Keep the world in this folder.")] = None,
     world: WorldDir = None,
@@ -137,15 +182,22 @@ def rehearse(
     anywhere: Annotated[
         bool, typer.Option("--anywhere", help="Take a cluster that is not on this machine.")
     ] = False,
+    hosts: Annotated[
+        bool, typer.Option("--hosts", help="Commands really run on the file's on-prem hosts.")
+    ] = False,
+    provision_timeout: ProvisionTimeout = None,
+    helm: Annotated[
+        Path | None, typer.Option(help="Helm 3, which really installs the layers there.")
+    ] = None,
     without: Without = None,
 ) -> None:
     """Live a colony's whole life in a simulated world: $0, offline, the real engine."""
     from colony.cli import life as commands
 
     request = commands.Request(
-        files, env or [], catalog, output.value, world=world or report, yes=True,
+        files, _envs(env, env_file, secret), catalog, output.value, world=world or report, yes=True,
         without=without or [], simulated=True, kubernetes=kubernetes, context=context,
-        anywhere=anywhere,
+        anywhere=anywhere, helm=helm, provision_timeout=provision_timeout, hosts=hosts,
     )  # fmt: skip
     raise typer.Exit(commands.rehearse(request, seed, faults, execute))
 
@@ -155,6 +207,8 @@ def run(
     file: File,
     catalog: Catalog = None,
     env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
     yes: Yes = False,
     local_state: LocalState = False,
     execute: Annotated[
@@ -163,14 +217,17 @@ def run(
     output: AsFormat = Format.TEXT,
     on: On = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
+    provision_timeout: ProvisionTimeout = None,
     without: Without = None,
 ) -> None:
     """Price, provision, train, destroy, prove: a file's whole life, attached."""
     from colony.cli import life as commands
 
     request = commands.Request(
-        [file], env or [], catalog, output.value, world=world, yes=yes,
+        [file], _envs(env, env_file, secret), catalog, output.value, world=world, yes=yes,
         local_state=local_state, without=without or [], on=on,
+        provision_timeout=provision_timeout,
     )  # fmt: skip
     raise typer.Exit(commands.run(request, execute))
 
@@ -180,35 +237,52 @@ def up(
     file: File,
     catalog: Catalog = None,
     env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
     yes: Yes = False,
     local_state: LocalState = False,
     output: AsFormat = Format.TEXT,
     on: On = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
+    provision_timeout: ProvisionTimeout = None,
 ) -> None:
     """Bring a colony up, or up to date, and leave it; `colony reap` ends it by its lease."""
     from colony.cli import life as commands
 
     request = commands.Request(
-        [file], env or [], catalog, output.value, world=world, yes=yes,
-        local_state=local_state, on=on,
+        [file], _envs(env, env_file, secret), catalog, output.value, world=world, yes=yes,
+        local_state=local_state, on=on, provision_timeout=provision_timeout,
     )  # fmt: skip
     raise typer.Exit(commands.up(request))
 
 
 @app.command()
 def preview(
-    file: File, catalog: Catalog = None, env: Envs = None, output: AsFormat = Format.TEXT
+    file: File,
+    catalog: Catalog = None,
+    env: Envs = None,
+    env_file: EnvFile = None,
+    secret: Secrets = None,
+    output: AsFormat = Format.TEXT,
 ) -> None:
     """Show what a new colony would create, and its price; no cloud is asked anything."""
     from colony.cli import life as commands
 
-    request = commands.Request([file], env or [], catalog, output.value, simulated=True)
+    request = commands.Request(
+        [file], _envs(env, env_file, secret), catalog, output.value, simulated=True
+    )
     raise typer.Exit(commands.preview(request))
 
 
 @app.command()
-def down(name: Name, world: WorldDir = None, yes: Yes = False, without: Without = None) -> None:
+def down(
+    name: Name,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    yes: Yes = False,
+    without: Without = None,
+) -> None:
     """End a colony: drain, destroy, sweep, receipt."""
     from colony.cli import colonies as commands
 
@@ -219,6 +293,7 @@ def down(name: Name, world: WorldDir = None, yes: Yes = False, without: Without 
 def status(
     name: Annotated[str | None, typer.Argument(help="One colony; default all.")] = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
     output: AsFormat = Format.TEXT,
 ) -> None:
     """Show colonies: phase, lease, price."""
@@ -228,11 +303,30 @@ def status(
 
 
 @app.command()
-def jobs(name: Name, world: WorldDir = None, output: AsFormat = Format.TEXT) -> None:
+def jobs(
+    name: Name,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
     """Show a colony's jobs."""
     from colony.cli import colonies as commands
 
     raise typer.Exit(commands.jobs(name, world, output.value))
+
+
+@app.command()
+def cancel(
+    target: Annotated[str, typer.Argument(metavar="NAME[/JOB]", help="All jobs, or one of them.")],
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    yes: Yes = False,
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """End jobs by hand, and wait until they are gone; with the last one the colony ends."""
+    from colony.cli import cancel as commands
+
+    raise typer.Exit(commands.cancel(target, world, yes, output.value))
 
 
 @app.command()
@@ -241,6 +335,7 @@ def logs(
     rank: Annotated[int | None, typer.Option(min=0, help="Only this rank.")] = None,
     follow: Annotated[bool, typer.Option(help="Go on as lines are written.")] = False,
     world: WorldDir = None,
+    backend: BackendUrl = "",
 ) -> None:
     """Print what the ranks wrote; works after the colony is gone."""
     from colony.cli import colonies as commands
@@ -254,6 +349,7 @@ def kubeconfig(
     cluster: Annotated[str | None, typer.Option(help="Which cluster, when several.")] = None,
     file: Annotated[Path | None, typer.Option("-o", help="Write it here, mode 0600.")] = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
 ) -> None:
     """Print a colony's kubeconfig; it holds no token."""
     from colony.cli import colonies as commands
@@ -262,17 +358,93 @@ def kubeconfig(
 
 
 @app.command()
-def history(world: WorldDir = None, output: AsFormat = Format.TEXT) -> None:
-    """List the colonies that ended, how, and what they cost."""
-    from colony.cli import colonies as commands
+def check(
+    name: Name,
+    cluster: Annotated[str | None, typer.Option(help="Only this one of its clusters.")] = None,
+    timeout: Annotated[str, typer.Option(help="Until all pods of a pool run.")] = "15m",
+    execute: Annotated[
+        bool, typer.Option("--exec", help="In a world: really run each rank, here.")
+    ] = False,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Measure an all-reduce over all GPUs, node by node; 1 where one fails or is slow."""
+    from colony.cli import check as commands
 
-    raise typer.Exit(commands.history(world, output.value))
+    raise typer.Exit(commands.check(name, cluster, world, execute, timeout, output.value))
+
+
+@app.command()
+def extend(
+    name: Name,
+    by: Annotated[str, typer.Option(help="So much longer: 30m, 2h, …")],
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Let a colony's lease end later."""
+    from colony.cli import leases as commands
+
+    raise typer.Exit(commands.extend(name, by, world, output.value))
+
+
+@app.command()
+def keep(
+    name: Name,
+    for_: Annotated[str, typer.Option("--for", help="So long from now: 30m, 2h, …")],
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Hold a colony for a look at it, however its jobs end; its budget still bounds it."""
+    from colony.cli import leases as commands
+
+    raise typer.Exit(commands.keep(name, for_, world, output.value))
+
+
+@app.command()
+def drift(
+    name: Name,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Say where the clouds differ from what was built; 1 = they do. Changes nothing."""
+    from colony.cli import drift as commands
+
+    raise typer.Exit(commands.drift(name, world, output.value))
+
+
+@app.command()
+def history(
+    name: Annotated[str | None, typer.Argument(help="One colony's log; default: all.")] = None,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """List the colonies that ended, how, and what they cost; of one, who did what and when."""
+    from colony.cli import leases as commands
+
+    raise typer.Exit(commands.history(name, world, output.value))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="`incident.jsonl` of a run.")],
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Compute a run's decisions again from its incident file, offline; 1 = they differ."""
+    from colony.cli import files as commands
+
+    raise typer.Exit(commands.replay(file, output.value))
 
 
 @app.command()
 def reap(
     yes: Yes = False,
     world: WorldDir = None,
+    backend: BackendUrl = "",
     output: AsFormat = Format.TEXT,
     without: Without = None,
 ) -> None:
@@ -285,13 +457,14 @@ def reap(
 @app.command()
 def sweep(
     name: Annotated[str | None, typer.Argument(help="One colony; default all.")] = None,
-    expired: Annotated[bool, typer.Option(help="Only what is past its lease.")] = False,
+    expired: Annotated[bool, typer.Option(help="By tags alone: what is past its lease.")] = False,
     yes: Yes = False,
     world: WorldDir = None,
+    backend: BackendUrl = "",
     output: AsFormat = Format.TEXT,
 ) -> None:
     """List what is left in the clouds, by tag; with --yes, delete it."""
-    from colony.cli import colonies as commands
+    from colony.cli import sweeping as commands
 
     raise typer.Exit(commands.sweep(name, expired, world, yes, output.value))
 
@@ -304,6 +477,7 @@ def scale_files(
     ] = None,
     on: Annotated[str | None, typer.Option(help="The job's colony.")] = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
     output: AsFormat = Format.TEXT,
 ) -> None:
     """Let an elastic job grow or shrink while it runs, and wait until it has."""
@@ -325,6 +499,7 @@ def scale_out(
     timeout: ScaleTimeout = None,
     script: ScaleScript = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
     output: AsFormat = Format.TEXT,
 ) -> None:
     """Add workers; all of them run before the job hears of one, or none is left."""
@@ -342,6 +517,7 @@ def scale_in(
     timeout: ScaleTimeout = None,
     script: ScaleScript = None,
     world: WorldDir = None,
+    backend: BackendUrl = "",
     output: AsFormat = Format.TEXT,
 ) -> None:
     """Take workers away, when the job has let go of them."""
@@ -349,6 +525,42 @@ def scale_in(
 
     wish = commands.Wish("in", target, count, names, timeout, script)
     raise typer.Exit(commands.scale_by_words(wish, world, output.value))
+
+
+@node.command("add")
+def node_add(
+    target: ClusterName,
+    names: NodeNames,
+    accelerators: Annotated[
+        str | None, typer.Option(help="What each host has, A100:8; default: asked of it.")
+    ] = None,
+    count: NodeCount = 1,
+    yes: Yes = False,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Join hosts, one by one, or make a cloud's pool larger."""
+    from colony.cli import nodes as commands
+
+    code = commands.add(target, names, accelerators, count, world, yes, output.value)
+    raise typer.Exit(code)
+
+
+@node.command("remove")
+def node_remove(
+    target: ClusterName,
+    names: NodeNames,
+    count: NodeCount = 1,
+    yes: Yes = False,
+    world: WorldDir = None,
+    backend: BackendUrl = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Drain hosts and give them back, one by one, or make a cloud's pool smaller."""
+    from colony.cli import nodes as commands
+
+    raise typer.Exit(commands.remove(target, names, count, world, yes, output.value))
 
 
 @app.command()
@@ -381,8 +593,47 @@ def prices_show(
     raise typer.Exit(commands.prices(accelerator, cloud, region, catalog, output.value))
 
 
+@prices.command("refresh")
+def prices_refresh(
+    source: Annotated[str, typer.Option("--from", help="gpuhunt, aws, azure or gcp.")] = "gpuhunt",
+    region: Annotated[
+        list[str] | None, typer.Option(help="Only this region (of aws, azure, gcp); repeat it.")
+    ] = None,
+    url: Annotated[str, typer.Option(help="A mirror of the source.")] = "",
+    output: AsFormat = Format.TEXT,
+) -> None:
+    """Fetch newer prices into your own folder (COLONY_PRICES, ~/.colony/prices)."""
+    from colony.cli import prices as commands
+
+    raise typer.Exit(commands.refresh(source, region or [], url, output.value))
+
+
+@pins.command("lock")
+def charts_lock(output: AsFormat = Format.TEXT) -> None:
+    """Write the digest of each pinned chart, as its repository has it, into the lock file."""
+    from colony.cli import charts as commands
+
+    raise typer.Exit(commands.lock(output.value))
+
+
+@pins.command("check")
+def charts_check(output: AsFormat = Format.TEXT) -> None:
+    """Compare entries, lock file, repositories, and the charts' own values."""
+    from colony.cli import charts as commands
+
+    raise typer.Exit(commands.check(output.value))
+
+
+def _envs(env: list[str] | None, file: Path | None, secret: list[str] | None) -> list[str]:
+    """Later ones win: the file's, then --env, then --secret."""
+    from colony.documents import SecretItem, env_file
+
+    return [*(env_file(file) if file else []), *(env or []), *map(SecretItem, secret or [])]
+
+
 def run_app() -> None:
     """Runs the app; errors of ours become one clear text and their exit code."""
+    remembered("")
     try:
         app()
     except InputError as error:

@@ -1,52 +1,51 @@
-"""Commands about colonies that exist or existed: down, status, logs, reap, sweep, …"""
+"""Commands about colonies that exist or existed: down, status, logs, reap, …"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colony.cli import show
+from colony.cli.backend import chosen
 from colony.cli.life import _safeties
+from colony.command import CliFailed
 from colony.lifecycle.ground import Ground, records_of
+from colony.lifecycle.logbook import log
+from colony.lifecycle.opening import open_ground
 from colony.records import stacks_with_records
-from jobs.errors import InputError, Problem
+from colony.storage.base import Unavailable, Unproven
+from jobs.errors import InputError, Problem, RunFailed
+from jobs.problems import did_you_mean
 
 if TYPE_CHECKING:
     from colony.lifecycle.reap import Reaped
 
-__all__ = ["down", "history", "jobs", "kubeconfig", "logs", "reap", "status", "sweep"]
+__all__ = ["agree", "down", "ground_of", "jobs", "known", "kubeconfig", "logs", "reap", "status"]
 
 
-@contextmanager
-def ground_of(world: Path | None) -> Iterator[Ground]:
+def ground_of(world: Path | None) -> AbstractContextManager[Ground]:
     """The world of that folder, or the real clouds."""
-    if world:
-        from colony.lifecycle.simulated import Simulated
-        from colony.rehearsal.world import World
-
-        with Simulated(World.open(world)) as ground:
-            yield ground
-        return
-    from colony.lifecycle.real import Real
-
-    with Real.open() as real:
-        yield real
+    return open_ground(world, chosen())
 
 
 def down(name: str, world: Path | None, yes: bool, without: list[str]) -> int:
     from colony.lifecycle.reap import write_receipt
     from colony.lifecycle.teardown import end_colony
 
-    with ground_of(world) as ground:
-        _known(ground, name)
-        _agree(ground, f"destroy {name}?", yes)
-        tell = show.teller(None, stderr=False)
-        ended = end_colony(ground, name, tell, safeties=_safeties(without))
-        receipt = write_receipt(ground, name, "ended by `colony down`", ended, "cancelled")
+    safeties = _safeties(without)
+    try:
+        with ground_of(world) as ground:
+            known(ground, name)
+            agree(ground, f"destroy {name}?", yes)
+            tell = show.teller(None, stderr=False)
+            log(ground, name, "ending", by="down")
+            ended = end_colony(ground, name, tell, safeties=safeties)
+            receipt = write_receipt(ground, name, "ended by `colony down`", ended, "cancelled")
+    except (Unavailable, CliFailed) as error:
+        raise Unproven(f"{name} was not ended, and may be left and cost: {error}") from error
     show.receipt_text(receipt)
     return 0 if ended.clean else 4
 
@@ -54,7 +53,7 @@ def down(name: str, world: Path | None, yes: bool, without: list[str]) -> int:
 def status(name: str | None, world: Path | None, output: str) -> int:
     with ground_of(world) as ground:
         if name:
-            _known(ground, name)
+            known(ground, name)
         live = set(ground.engine.stacks())
         names = [name] if name else sorted(live)
         rows = [_status(ground, each, each in live) for each in names]
@@ -64,15 +63,27 @@ def status(name: str | None, world: Path | None, output: str) -> int:
     if not rows:
         show.console().print("no colonies")
         return 0
-    show.table("", ["colony", "phase", "owner", "expires in", "$/h"],
-               [[r["colony"], r["phase"], r["owner"], r["expires_in"], r["usd_per_hour"]]
-                for r in rows])  # fmt: skip
+    money = ("usd_per_hour", "spent", "projected", "worst")
+    columns = [
+        "colony",
+        "phase",
+        "clusters",
+        "owner",
+        "expires in",
+        "$/h",
+        "$ spent",
+        "projected",
+        "worst",
+    ]
+    show.table("", columns,
+               [[r["colony"], r["phase"], _summary(r), r["owner"], r["expires_in"],
+                 *(r[m] for m in money)] for r in rows])  # fmt: skip
     return 0
 
 
 def jobs(name: str, world: Path | None, output: str) -> int:
     with ground_of(world) as ground:
-        _known(ground, name)
+        known(ground, name)
         records = records_of(ground, name)
         receipt = records.read("receipt") or {}
         found = receipt.get("jobs") or _running_jobs(ground, name)
@@ -88,27 +99,29 @@ def jobs(name: str, world: Path | None, output: str) -> int:
 def logs(target: str, rank: int | None, follow: bool, world: Path | None) -> int:
     name, _, job = target.partition("/")
     with ground_of(world) as ground:
-        _known(ground, name)
-        folder = records_of(ground, name).logs
-    chosen = _log_files(folder, job, rank)
-    if not chosen:
+        known(ground, name)
+        folder = records_of(ground, name).fetch("logs")
+    files = _log_files(folder, job, rank)
+    if not files:
         what = f" of rank {rank}" if rank is not None else ""
         raise InputError(f"no logs{what} of {target} in {folder}")
-    for path in chosen:
+    for path in files:
         print(path.read_text(errors="replace"), end="")
     while follow:
-        _follow(chosen)
+        _follow(files)
     return 0
 
 
 def kubeconfig(name: str, cluster: str | None, file: Path | None, world: Path | None) -> int:
     with ground_of(world) as ground:
-        _known(ground, name)
+        known(ground, name)
         found = ground.engine.outputs(name).get("kubeconfigs") or {}
     if cluster is None and len(found) > 1:
         raise InputError(Problem("--cluster", f"which one: {', '.join(sorted(found))}?"))
     if not found or (cluster and cluster not in found):
-        raise InputError(Problem("--cluster", f"{name} has no cluster {cluster or ''}".rstrip()))
+        missing = f"{name} has no cluster {cluster or ''}".rstrip()
+        hint = did_you_mean(cluster or "", found, f"`colony status {name}` says which are there")
+        raise InputError(Problem("--cluster", missing, hint))
     text = found[cluster or next(iter(found))]
     if file is None:
         print(text)
@@ -119,30 +132,20 @@ def kubeconfig(name: str, cluster: str | None, file: Path | None, world: Path | 
     return 0
 
 
-def history(world: Path | None, output: str) -> int:
-    with ground_of(world) as ground:
-        names = stacks_with_records(ground.root)
-        ended = [(name, records_of(ground, name).read("receipt")) for name in names]
-    receipts = [{**receipt, "colony": name} for name, receipt in ended if receipt]
-    if output == "json":
-        show.as_json(receipts)
-        return 0
-    rows = [_ended_row(receipt) for receipt in receipts]
-    if not rows:
-        show.console().print("no colony has ended yet")
-        return 0
-    show.table("", ["colony", "outcome", "lived", "$", "left", "why"], rows)
-    return 0
-
-
 def reap(world: Path | None, yes: bool, output: str, without: list[str]) -> int:
     """Without --yes, on real clouds, only says what it would do."""
     from colony.lifecycle.reap import reap as do_reap
 
     act = yes or world is not None
-    with ground_of(world) as ground:
-        tell = show.teller(None, stderr=output == "json")
-        reaped = do_reap(ground, tell, act=act, safeties=_safeties(without))
+    safeties = _safeties(without)
+    tell = show.teller(None, stderr=output == "json")
+    try:
+        with ground_of(world) as ground:
+            reaped = do_reap(ground, tell, act=act, safeties=safeties)
+    except RunFailed as error:
+        tell(f"the backend cannot be asked, and what it knows may be left and cost: {error}")
+        tell("`colony sweep --expired` asks the clouds themselves, by their tags")
+        return 4
     if output == "json":
         show.as_json([one.to_dict() for one in reaped])
     else:
@@ -153,62 +156,19 @@ def reap(world: Path | None, yes: bool, output: str, without: list[str]) -> int:
     return 0 if all(one.clean for one in reaped) or not act else 4
 
 
-def sweep(name: str | None, expired: bool, world: Path | None, yes: bool, output: str) -> int:
-    """Lists by tag; a colony that lives and has time left is only touched when named."""
-    from colony.lifecycle.sweep import sweep as do_sweep
-
-    left, deleted = [], []
-    with ground_of(world) as ground:
-        if name:
-            _known(ground, name)
-        tell = show.teller(None, stderr=output == "json")
-        for stack in [name] if name else stacks_with_records(ground.root):
-            if not name and not _over(ground, stack, expired):
-                continue
-            clusters = (records_of(ground, stack).read("clusters") or {}).get("names", [])
-            swept = do_sweep(ground, stack, clusters, tell, delete=yes, everything=True)
-            left += swept.left
-            deleted += swept.deleted
-    if output == "json":
-        show.as_json(
-            {
-                "deleted": [thing.to_dict() for thing in deleted],
-                "billable_left": [thing.to_dict() for thing in left if thing.costs],
-                "also_left": [thing.to_dict() for thing in left if not thing.costs],
-            }
-        )
-    elif left:
-        show.left_text(left)
-    else:
-        show.console().print("nothing left")
-    return 4 if left else 0
-
-
-def _ended_row(receipt: dict[str, Any]) -> list[Any]:
-    left = "nothing left" if receipt.get("clean") else "LEFT"
-    lived, total = show.duration(receipt["virtual_seconds"]), receipt["cost"]["total"]
-    return [receipt["colony"], receipt["outcome"], lived, total, left, receipt["reason"]]
-
-
-def _over(ground: Ground, stack: str, expired: bool) -> bool:
-    lease = records_of(ground, stack).lease()
-    if expired:
-        return lease is not None and ground.now() >= lease.expires
-    return stack not in ground.engine.stacks()
-
-
-def _known(ground: Ground, name: str) -> None:
-    known = stacks_with_records(ground.root)
-    if name in known:
+def known(ground: Ground, name: str) -> None:
+    """Raises InputError, with near matches, for a name that no colony ever had here."""
+    recorded = stacks_with_records(ground.storage)
+    if name in recorded:
         return
-    names = sorted({*known, *ground.engine.stacks()})
+    names = sorted({*recorded, *ground.engine.stacks()})
     if name not in names:
         near = get_close_matches(name, names, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else "`colony status` lists them"
         raise InputError(Problem("NAME", f"no colony is called `{name}`", hint))
 
 
-def _agree(ground: Ground, question: str, yes: bool) -> None:
+def agree(ground: Ground, question: str, yes: bool) -> None:
     if yes or ground.simulated:
         return
     if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
@@ -216,25 +176,49 @@ def _agree(ground: Ground, question: str, yes: bool) -> None:
 
 
 def _status(ground: Ground, name: str, live: bool) -> dict[str, Any]:
+    from colony.lifecycle.clusters import status_of
+
     records = records_of(ground, name)
     lease, receipt = records.lease(), records.read("receipt") or {}
     completion = records.read("completion") or {}
     outputs = ground.engine.outputs(name) if live else {}
-    phase = completion.get("outcome") or ("up" if outputs else "provisioning")
+    clusters = status_of(ground, name) if live else None
+    phase = completion.get("outcome") or (clusters.phase.value if clusters else "")
     left = (lease.expires - ground.now()) if lease and live else 0
     return {
         "colony": name,
+        "clusters": clusters.to_dict() if clusters else None,
         "phase": phase if live else f"gone ({receipt.get('outcome', 'unknown')})",
         "owner": lease.owner if lease else "-",
         "expires_in": show.duration(max(left, 0)) if live else "-",
         "usd_per_hour": float(outputs.get("usd_per_hour", 0.0)),
+        **_money(ground, name, live, receipt),
     }
 
 
+def _money(ground: Ground, name: str, live: bool, receipt: dict[str, Any]) -> dict[str, Any]:
+    """Spent, projected to the longest max_run_time, and the worst case: the lease or the budget."""
+    from colony.lifecycle.spending import money_of
+
+    found = money_of(ground, name) if live else None
+    if found:
+        return found
+    total = (receipt.get("cost") or {}).get("total")
+    return {"spent": total, "projected": total, "worst": total, "budget": None}
+
+
+def _summary(row: dict[str, Any]) -> str:
+    return row["clusters"]["summary"] if row["clusters"] else "-"
+
+
 def _running_jobs(ground: Ground, name: str) -> dict[str, dict[str, Any]]:
+    from colony.lifecycle.cancelled import cancelled_jobs
+
     outputs = ground.engine.outputs(name) if name in ground.engine.stacks() else {}
-    found = outputs.get("jobs") or {}
-    return {job: {"outcome": "live", "reason": ""} for job in found}
+    found, cancelled = outputs.get("jobs") or {}, cancelled_jobs(records_of(ground, name))
+    return {
+        job: {"outcome": "cancelled" if job in cancelled else "live", "reason": ""} for job in found
+    }
 
 
 def _log_files(folder: Path, job: str, rank: int | None) -> list[Path]:
@@ -258,13 +242,11 @@ def _follow(paths: list[Path]) -> None:
 
 def _print_reaped(one: Reaped, act: bool) -> None:
     out, action = show.console(), one.verdict.action
-    did = {"reap": "reaped" if act else "would be reaped", "refuse": "refused", "wait": "alive"}
+    did = {"reap": "reaped" if act else "would be reaped", "refuse": "refused", "wait": "alive",
+           "stop": "stopped" if act else "would be stopped"}  # fmt: skip
     reason = one.error or one.verdict.reason
     out.print(f"{one.verdict.stack}: {did.get(action, action)}: {reason}", markup=False)
-    if action == "reap" and act:
-        if one.clean:
-            out.print("nothing left")
-        else:
-            show.left_text(
-                one.ended.left if one.ended else [], one.ended.doubt if one.ended else ""
-            )
+    if one.clean and action == "reap" and act:
+        out.print("nothing left")
+    elif not one.clean and (act or action == "refuse"):
+        show.left_text(one.ended.left if one.ended else [], one.ended.doubt if one.ended else "")

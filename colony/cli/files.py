@@ -1,4 +1,4 @@
-"""Commands that only read: validate, plan, render, schema, prices."""
+"""Commands that only read: validate, render, schema, prices."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from jobs.errors import InputError, Problem
 from jobs.problems import did_you_mean, printable
 from jobs.spec import Backend, Job
 
-__all__ = ["plan", "prices", "render", "schema", "validate"]
+__all__ = ["prices", "render", "schema", "validate"]
 
 
-def validate(files: list[Path], output: str) -> int:
-    report = validation_report(files)
+def validate(files: list[Path], envs: list[str], output: str) -> int:
+    from colony.layering import with_layer_checks
+
+    report = validation_report(files, parse_envs(envs), with_layer_checks)
     ok = all(document["ok"] for entry in report for document in entry["documents"])
     if output == "json":
         show.as_json(report)
@@ -29,30 +31,6 @@ def validate(files: list[Path], output: str) -> int:
         for document in entry["documents"]:
             _print_document(entry["file"], document)
     return 0 if ok else 2
-
-
-def plan(file: Path, catalog: Path | None, top: int, by: str, envs: list[str], output: str) -> int:
-    """Offers per job; the JSON of one job is the object itself, of several a list."""
-    from colony.market.catalog import Catalog
-    from colony.market.plan import plan as make_plan
-    from colony.market.request import request_of
-
-    loaded = load_colony([file], parse_envs(envs))
-    known = Catalog.load(catalog)
-    show.warn([*loaded.warnings, *known.warnings])
-    plans = [
-        make_plan(request_of(job), known, top=top, by=by, today=date.today())
-        for job in loaded.spec.jobs
-    ]
-    if not plans:
-        raise InputError(Problem("jobs", "nothing to plan: the file has no job"), file=str(file))
-    if output == "json":
-        documents = [made.to_dict() for made in plans]
-        show.as_json(documents[0] if len(documents) == 1 else documents)
-    else:
-        for job, made in zip(loaded.spec.jobs, plans, strict=True):
-            _print_plan(job.name, made.to_dict(), top)
-    return 0 if all(made.chosen for made in plans) else 2
 
 
 def render(file: Path, backend: str | None, envs: list[str]) -> int:
@@ -97,6 +75,22 @@ def prices(
     return 0
 
 
+def replay(file: Path, output: str) -> int:
+    from colony.market.replay import read_incident
+    from colony.market.replay import replay as compute
+
+    found = compute(read_incident(file))
+    same = not found.difference
+    if output == "json":
+        result = {"same": same, "decisions": found.decisions, "difference": found.difference}
+        show.as_json(result)
+    elif same:
+        show.console().print(f"{found.decisions} decisions, all the same")
+    else:
+        show.console().print(found.difference, markup=False)
+    return 0 if same else 1
+
+
 class _Readable(yaml.SafeDumper):
     """Scripts as blocks, the way a person would write them."""
 
@@ -127,40 +121,3 @@ def _print_document(file: str, document: dict[str, Any]) -> None:
         for item in problems:
             problem = Problem(item["path"], item["message"], item["hint"])
             out.print(f"  {severity}: {problem}", markup=False)
-
-
-def _bill(expected: dict[str, float]) -> str:
-    """All terms of what the chosen offer is expected to cost."""
-    terms = [f"{name.replace('_', ' ')} {usd:,.2f}" for name, usd in expected.items()]
-    return f"expected until done: ${expected['total']:,.2f} = {' + '.join(terms[:-1])}"
-
-
-def _print_plan(job: str, plan: dict[str, Any], top: int) -> None:
-    offers = [
-        [f"{o['cloud']}/{o['region']}", o["instance_type"], f"{o['accelerators']}:{o['count']}"
-         if o["accelerators"] else "-", o["nodes"], "spot" if o["spot"] else "on-demand",
-         o["price_per_node_hour"], o["price_per_hour"], f"{o['expected']['total']:,.2f}",
-         "<- chosen" if o == plan["chosen"] else ""]
-        for o in plan["offers"][:top]
-    ]  # fmt: skip
-    columns = [
-        "where",
-        "instance",
-        "GPUs",
-        "nodes",
-        "capacity",
-        "$/node/h",
-        "$/h",
-        "$ to finish",
-        "",
-    ]
-    if offers:
-        show.table(f"job {job}", columns, offers)
-        show.console().print(_bill(plan["chosen"]["expected"]), markup=False)
-    for refusal in plan["refused"]:
-        near = f"; near: {', '.join(map(str, refusal['near']))}" if refusal["near"] else ""
-        show.console().print(f"refused {refusal['count']}: {refusal['reason']}{near}", markup=False)
-    for note in plan["notes"]:
-        show.console().print(f"note: {note}", markup=False)
-    if not plan["chosen"]:
-        show.console(stderr=True).print(f"error: no offer matches job {job}", markup=False)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colony.cli import show
-from colony.cli.colonies import _known, ground_of
+from colony.cli.colonies import ground_of, known
+from colony.cli.durations import seconds_of
 from jobs.errors import InputError, NotSupported, Problem
 from jobs.importers.scale import Scale, import_scale
-from jobs.quantities import parse_duration
 
 if TYPE_CHECKING:
     from colony.lifecycle.ground import Ground
@@ -46,9 +46,8 @@ def scale_by_words(wish: Wish, world: Path | None, output: str) -> int:
     names = [name.strip() for name in wish.names.split(",")] if wish.names is not None else None
     if (wish.count is None) == (names is None):
         raise InputError(Problem("--count", "give either --count or --names"))
-    found = Scale(
-        job, wish.kind, wish.count, names, _seconds(wish.timeout), _text(wish.script), wish.env
-    )
+    limit = None if wish.timeout is None else seconds_of("--timeout", wish.timeout)
+    found = Scale(job, wish.kind, wish.count, names, limit, _text(wish.script), wish.env)
     with ground_of(world) as ground:
         _scale(ground, colony, found, output)
     return 0
@@ -100,7 +99,7 @@ def _live(ground: Ground, colony: str, job: str) -> LiveJob:
     from colony.kubeapi import KubeApi
     from colony.scaling import LiveJob
 
-    _known(ground, colony)
+    known(ground, colony)
     outputs = ground.engine.outputs(colony) if colony in ground.engine.stacks() else {}
     jobs = outputs.get("jobs") or {}
     if job not in jobs:
@@ -147,15 +146,6 @@ def _documents(file: Path) -> list[Scale]:
     if not found:
         raise InputError(Problem("", "empty: no document in it"), file=str(file))
     return found
-
-
-def _seconds(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(Problem("--timeout", str(error))) from None
 
 
 def _text(script: Path | None) -> str:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from colony.lifecycle.ground import Tell, Thing
     from colony.lifecycle.receipt import Receipt
+    from colony.market.failover import Failover
     from components.placement import Placement
+    from components.spec import ColonySpec
     from jobs.errors import Problem
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "duration",
     "left_text",
     "money",
+    "money_text",
+    "quota_text",
     "receipt_text",
     "table",
     "teller",
@@ -109,9 +113,37 @@ def placement_text(placement: Placement) -> None:
     gpus = sum(p.nodes * p.accelerator_count for c in placement.clusters for p in c.pools)
     console().print(
         f"{gpus} GPUs; with control planes ({money(control)}/h) "
-        f"[bold]{money(placement.price_per_hour)} per hour[/bold], "
-        f"prices of {placement.catalog_date or 'an unknown date'}"
+        f"[bold]{money(placement.price_per_hour)} per hour[/bold]{_priced(placement)}"
     )
+
+
+def _priced(placement: Placement) -> str:
+    """Whose prices these are; what the file itself says of its hosts has no date."""
+    from components.spec import OWNED
+
+    if all(cluster.cloud in OWNED for cluster in placement.clusters):
+        return ", as the file prices its hosts" if placement.price_per_hour else ""
+    return f", prices of {placement.catalog_date or 'an unknown date'}"
+
+
+def quota_text(failover: Failover, real: bool) -> None:
+    """What was refused before any attempt, and of what no real cloud tells a quota."""
+    out = console()
+    for reason in failover.shortages:
+        out.print(f"refused: {reason}", markup=False)
+    silent = sorted({f"{c.cloud}/{c.region}" for c, quota in failover.quotas.items() if not quota})
+    if real and silent:
+        out.print(f"quota unknown in {', '.join(silent)}: an attempt will show it", style="dim")
+
+
+def money_text(spec: ColonySpec, placement: Placement) -> None:
+    """What it may come to."""
+    from colony.lifecycle.spending import before
+
+    seen, budget = before(spec, placement), spec.budget
+    ends = f" (a budget of {money(budget.usd)}, then {budget.action.value})" if budget else ""
+    long = "every job runs as long as it may" if spec.jobs else "it lives as long as its lease"
+    console().print(f"up to {money(seen.projected)} if {long}, {money(seen.worst)} at worst{ends}")
 
 
 def receipt_text(receipt: Receipt, kept: bool = True) -> None:
@@ -127,7 +159,9 @@ def receipt_text(receipt: Receipt, kept: bool = True) -> None:
     for job, line in receipt.jobs.items():
         code = f", exit code {line['exit_code']}" if line["exit_code"] else ""
         out.print(f"  job {job}: {line['outcome']}{code}", markup=False)
+    _attempts(receipt)
     _cost(receipt)
+    _timing(receipt.timing)
     for note in receipt.notes:
         out.print("note:", _plain(note))
     for thing in receipt.swept:
@@ -158,11 +192,50 @@ def left_text(left: Sequence[Thing], doubt: str = "") -> None:
     out.print("`colony reap` tries again; `colony sweep NAME --yes` deletes what is listed")
 
 
+def _attempts(receipt: Receipt) -> None:
+    """Only where one was refused; what they were billed is a share of the cost."""
+    if not any(line["kind"] for line in receipt.attempts):
+        return
+    rows = [
+        [line["attempt"], duration(line["at"]), f"{line['cloud']}/{line['zone'] or line['region']}",
+         line["nodes"], line["instance_type"], line["result"], line["code"] or line["kind"] or "-",
+         line["node_seconds"], line["usd"]]
+        for line in receipt.attempts
+    ]  # fmt: skip
+    columns = ["attempt", "at", "where", "nodes", "instance", "result", "code", "node-s", "$"]
+    table("", columns, rows)
+    wasted = receipt.failed_attempts
+    console().print(
+        f"failed attempts: {money(wasted['usd'])} for {wasted['node_seconds']:,.0f} node-seconds, "
+        "within the cost below"
+    )
+
+
 def _cost(receipt: Receipt) -> None:
     rows = [[part, usd] for part, usd in receipt.cost.parts.items()]
     table("", ["part", "$"], [*rows, ["total", receipt.cost.total]])
     price = f", at {money(receipt.price_per_hour)} per hour" if receipt.price_per_hour else ""
     console().print(f"lived {duration(receipt.seconds)}{price}")
+
+
+def _timing(timing: dict[str, dict[str, Any]]) -> None:
+    """What the time went into: the longest chain of an `up`, the levels of a `destroy`."""
+    from colony.lifecycle.events import describe
+
+    out = console()
+    if up := timing.get("up"):
+        steps = [describe("", step["urn"]).strip() for step in up["steps"] if step["seconds"] >= 30]
+        chain = duration(up["longest_chain"])
+        out.print(
+            f"up took {duration(up['seconds'])}, its longest chain {chain}: {', '.join(steps)}",
+            markup=False,
+        )
+    if end := timing.get("destroy"):
+        total, levels = duration(end["sum_of_levels"]), end["levels"]
+        out.print(
+            f"destroy took {duration(end['seconds'])}, the slowest of its {len(levels)} levels "
+            f"{total} together"
+        )
 
 
 def _cell(value: Any) -> str:

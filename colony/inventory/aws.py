@@ -1,22 +1,30 @@
-"""AWS by the Resource Groups Tagging API; each find is checked with the service itself, because
-that API goes on listing things for a while after they are gone.
+"""AWS by its own lists of tags; each find is checked with the service itself, because the tagging
+API goes on listing things for a while after they are gone.
 
 https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-import yaml
-
+from colony.inventory import aws_steps
+from colony.inventory.aws_calls import AwsCalls, facts, kind_of, words_of
+from colony.inventory.aws_lists import by_tag, in_network
+from colony.inventory.prices import price_of
 from colony.lifecycle.ground import Thing
 from jobs.errors import ColonyError, NotReady
 
-__all__ = ["AwsInventory", "open_inventory"]
+__all__ = ["AwsInventory", "everywhere", "open_inventory"]
+
+CLUSTER = "kubernetes.io/cluster/"
+"""A tag that asks for all that the controllers of a cluster made, however they mark it."""
+VPC = "ec2:vpc"
+LAST = 9
+"""The stage of what no rule is known for."""
 
 
 def open_inventory(region: str) -> AwsInventory:
@@ -28,101 +36,81 @@ def open_inventory(region: str) -> AwsInventory:
     return AwsInventory(boto3.session.Session(region_name=region))
 
 
+def everywhere() -> list[AwsInventory]:
+    """Of each region that the account may use. Raises NotReady where AWS does not let us in."""
+    home = open_inventory("us-east-1")
+    home.check()
+    regions = home.calls.of("ec2", "describe_regions")["Regions"]
+    return [open_inventory(region["RegionName"]) for region in regions]
+
+
 @dataclass(frozen=True)
 class AwsInventory:
     """One account, one region."""
 
     session: Any
 
+    @cached_property
+    def calls(self) -> AwsCalls:
+        return AwsCalls(self.session)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return "aws", str(self.session.region_name)
+
     def check(self) -> None:
         """Raises NotReady unless the credentials are good."""
         try:
-            self._asked(lambda: self._client("sts").get_caller_identity())
+            self.calls.of("sts", "get_caller_identity")
         except NotReady:
             raise
         except ColonyError as error:
             raise NotReady(f"the AWS credentials do not work: {error}") from error
 
     def find(self, tag: str, value: str | None = None) -> list[Thing]:
-        pages = self._client("resourcegroupstaggingapi").get_paginator("get_resources")
-        wanted = {"Key": tag, **({"Values": [value]} if value is not None else {})}
-        found = []
-        for page in self._asked(lambda: list(pages.paginate(TagFilters=[wanted]))):
-            for entry in page["ResourceTagMappingList"]:
-                tags = {each["Key"]: each["Value"] for each in entry["Tags"]}
-                thing = Thing(entry["ResourceARN"], _kind(entry["ResourceARN"]), tags)
-                if self._exists(thing):
-                    found.append(thing)
-        return sorted(found, key=lambda thing: (thing.type, thing.id))
+        """With the networks of ours that are found, what lies in them and belongs to nobody."""
+        found: dict[str, dict[str, str]] = {}
+        for key, wanted in _marks(tag) if value is None else [(tag, value)]:
+            found |= by_tag(self.calls, key, wanted)
+        networks = [arn for arn in found if kind_of(arn) == VPC]
+        if value is not None:
+            found = {**in_network(self.calls, networks), **found}
+        things = [each for arn, tags in found.items() if (each := self._seen(arn, tags))]
+        return sorted(things, key=lambda thing: (thing.stage, _order(thing), thing.id))
 
     def delete(self, thing: Thing) -> None:
-        known = _facts().get(thing.type)
-        if known is None:
+        rule = facts()["kinds"].get(thing.type)
+        if rule is None:
             raise ColonyError(f"{thing.id}: no rule to delete a {thing.type}; delete it by hand")
-        self._asked(lambda: self._call(known["delete"], thing.id))
+        words = words_of(thing.id)
+        if "before" in rule:
+            step: Callable[[AwsCalls, str], None] = getattr(aws_steps, rule["before"])
+            step(self.calls, words["id"])
+        self.calls.rule(rule["delete"], words)
 
-    def _exists(self, thing: Thing) -> bool:
+    def _seen(self, arn: str, tags: dict[str, str]) -> Thing | None:
         """What has no rule is listed: rather one line too many than a leak unseen."""
-        known = _facts().get(thing.type)
-        if known is None:
-            return True
-        try:
-            state = _dig(self._call(known["look"], thing.id), known["look"]["path"])
-        except Exception as error:
-            if "NotFound" in type(error).__name__ or "NotFound" in str(error):
-                return False
-            raise ColonyError(f"AWS did not say whether {thing.id} exists: {error}") from error
-        return state is not None and state not in known.get("over", [])
-
-    def _call(self, rule: dict[str, Any], arn: str) -> Any:
-        call = getattr(self._client(rule["client"]), rule["call"])
-        return call(**_filled(rule["with"], _words(arn)))
-
-    def _asked(self, ask: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-        try:
-            return ask()
-        except NoCredentialsError as error:
-            raise NotReady("no AWS credentials: see `aws configure`") from error
-        except (BotoCoreError, ClientError) as error:
-            raise ColonyError(f"AWS: {error}") from error
-
-    def _client(self, name: str) -> Any:
-        return self.session.client(name)
-
-
-@cache
-def _facts() -> dict[str, Any]:
-    facts: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
-    return facts
-
-
-def _kind(arn: str) -> str:
-    service, rest = arn.split(":", 5)[2::3]
-    return f"{service}:{rest.split('/', 1)[0].split(':', 1)[0]}"
-
-
-def _words(arn: str) -> dict[str, str]:
-    parts = arn.split(":", 5)[5].split("/")
-    words = {"arn": arn, "id": parts[-1]}
-    if parts[0] == "nodegroup":  # nodegroup/CLUSTER/NAME/UUID
-        words |= {"cluster": parts[1], "name": parts[2]}
-    return words
-
-
-def _filled(value: Any, words: dict[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(item, words) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_filled(item, words) for item in value]
-    return str(value).format(**words)
-
-
-def _dig(value: Any, path: list[Any]) -> Any:
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError):
+        kind = kind_of(arn)
+        rule = facts()["kinds"].get(kind)
+        if rule is None:
+            return Thing(arn, kind, tags, stage=LAST)
+        described = self.calls.look(rule, words_of(arn))
+        state = self.calls.search(rule["state"], described) if "state" in rule else None
+        if described is None or state in rule.get("over", []):
             return None
-    return value
+        going = state in rule.get("going", [])
+        price = price_of("aws", rule["usd_per_hour"], described, self.place[1])
+        idle = bool(self.calls.search(rule.get("idle", "`false`"), described))
+        return Thing(arn, kind, tags, price, going=going, stage=rule["stage"], idle=idle)
+
+
+def _marks(tag: str) -> list[tuple[str, str | None]]:
+    if not tag.startswith(CLUSTER):
+        return [(tag, None)]
+    name = tag.removeprefix(CLUSTER)
+    return [(key.format(name=name), value.format(name=name)) for key, value in facts()["marks"]]
+
+
+def _order(thing: Thing) -> int:
+    kinds = list(facts()["kinds"])
+    return kinds.index(thing.type) if thing.type in kinds else len(kinds)

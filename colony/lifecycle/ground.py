@@ -6,8 +6,9 @@ nothing else: the engine, the program and the records are the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,10 +16,24 @@ from colony.records import Records
 
 if TYPE_CHECKING:
     from colony.engine import Engine
+    from colony.storage.base import Storage
     from components.placement import Placement
     from components.spec import ColonySpec
 
-__all__ = ["ClusterAccess", "Ground", "LiveCluster", "Span", "Tell", "Thing", "records_of"]
+__all__ = [
+    "ClusterAccess",
+    "Ground",
+    "LiveCluster",
+    "Span",
+    "State",
+    "Tell",
+    "Thing",
+    "deployment_of",
+    "host_spans",
+    "made_by",
+    "records_of",
+    "state_of",
+]
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,12 @@ class Thing:
     """None where the inventory does not say."""
     urn: str = ""
     created: float = 0.0
+    going: bool = False
+    """It is being deleted: nothing more can be done than to wait."""
+    stage: int = 0
+    """Of a sweep: it is deleted when nothing of an earlier stage is left."""
+    idle: bool = False
+    """A cluster's controllers left it: nobody uses it, it holds no data, and it holds up others."""
 
     @property
     def costs(self) -> bool:
@@ -52,6 +73,18 @@ class Span:
     usd_per_hour: float
     start: float
     end: float
+    nodes: float = 0
+    """How many machines it is."""
+
+
+def host_spans(placement: Placement | None, end: float) -> list[Span]:
+    """The user's own machines are in no cloud's books: at the file's price, from the start on."""
+    return [
+        Span(f"{cluster.name}/{pool.name}", "host", "", price, 0.0, end, pool.nodes)
+        for cluster in (placement.clusters if placement else [])
+        for pool in cluster.pools
+        if cluster.cloud == "onprem" and (price := pool.nodes * pool.price_per_node_hour)
+    ]
 
 
 @dataclass(frozen=True)
@@ -74,8 +107,21 @@ class ClusterAccess(Protocol):
     def removable(self, kind: str) -> list[dict[str, Any]]:
         """Those objects of a kind, in all namespaces, that a drain may delete."""
 
+    def put(self, obj: dict[str, Any]) -> None:
+        """Makes an object, or changes it to this."""
+
+    def annotate(self, kind: str, namespace: str, name: str, marks: Mapping[str, str]) -> None:
+        """Adds annotations; gone already is fine."""
+
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Asks for the deletion; gone already is fine."""
+
+    def restart(self, manifest: dict[str, Any]) -> None:
+        """Deletes this object with all that it owns, and makes it anew, without what webhooks and
+        controllers have written into it since. Raises ColonyError."""
+
+    def free(self, kind: str, namespace: str, name: str) -> None:
+        """Takes all finalizers off."""
 
     def keep_logs(self, job: str, folder: Path, namespace: str | None = None) -> list[Path]:
         """Copies every rank's log to `folder`."""
@@ -88,8 +134,18 @@ class Ground(Protocol):
     simulated: bool
     local: bool
     """Nothing but this machine could end what lives here."""
-    root: Path
-    """The file backend's root: state and records."""
+    installs: bool
+    """Releases are really carried out in clusters, not only recorded."""
+    parallel: int
+    """How many operations, and ends of colonies, there may be at once; 1 = all in turn."""
+    storage: Storage
+    """The backend's own: state, locks and records are there."""
+    timing: dict[str, dict[str, Any]]
+    """Why `up` and `destroy` took what they took (`colony.rehearsal.critical`); on real clouds
+    nothing is known of that."""
+
+    def arguments(self) -> list[str]:
+        """By which another process of this program opens the same ground."""
 
     @property
     def engine(self) -> Engine: ...
@@ -100,8 +156,8 @@ class Ground(Protocol):
     def now(self) -> float:
         """Unix seconds; virtual in a world."""
 
-    def wait(self, seconds: float) -> None:
-        """Lets time pass."""
+    def wait(self, seconds: float, until: float | None = None) -> None:
+        """Lets time pass; a world's may jump to the next thing in it, never beyond `until`."""
 
     def announce(self, runner: Mapping[str, Any]) -> None:
         """Says which process runs a colony; a world's crash faults kill that one."""
@@ -112,13 +168,19 @@ class Ground(Protocol):
     def settle_destroy(self, before: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
         """After a `destroy`: the same, from the state that was there before."""
 
-    def start_jobs(self, spec: ColonySpec, clusters: list[LiveCluster]) -> None:
-        """The jobs' objects exist now; a world begins to move them."""
+    def start_jobs(
+        self, spec: ColonySpec, placement: Placement, clusters: list[LiveCluster]
+    ) -> None:
+        """The jobs' objects exist now; a world begins to move those that it does not move yet."""
 
-    def stop_jobs(self) -> None:
-        """The run is over: nothing of a job may go on."""
+    def stop_jobs(self, at_once: bool = False, cluster: str = "") -> None:
+        """The run is over, or only `cluster` (by identifier) is left: nothing of a job may go on
+        there, not even for its grace if `at_once`."""
 
     def cluster(self, cluster: LiveCluster) -> ClusterAccess: ...
+
+    def nodes(self, cluster: LiveCluster) -> list[dict[str, Any]] | None:
+        """Its Node objects; None where nobody simulates machines for it."""
 
     def inventory(self, stack: str, clusters: list[str]) -> list[Thing]:
         """By tag `colony-stack`, and by the tags that clusters of these names put on what they
@@ -127,11 +189,11 @@ class Ground(Protocol):
     def delete(self, thing: Thing) -> None:
         """The cloud's own delete. Raises ColonyError while something blocks it."""
 
-    def spans(self, placement: Placement | None, since: float) -> list[Span]:
+    def spans(self, stack: str, placement: Placement | None, since: float) -> list[Span]:
         """What was billed, for the receipt, at the recorded price."""
 
-    def charge(self, spans: list[Span], since: float) -> None:
-        """Books the receipt, where somebody keeps books."""
+    def charge(self, stack: str, spans: list[Span], since: float) -> None:
+        """Books what was billed since the last time, where somebody keeps books."""
 
 
 class Tell(Protocol):
@@ -141,5 +203,28 @@ class Tell(Protocol):
         """`at` is the run's second it happened at, where that is not now."""
 
 
+State = Callable[[], dict[str, Any]]
+"""A stack's deployment, its secrets open; read when it is asked for the first time."""
+
+
+def deployment_of(ground: Ground, stack: str) -> dict[str, Any]:
+    """The stack's state as it is now; a world's secrets are nobody's, and stay shut."""
+    return ground.engine.export(stack, secrets=not ground.simulated)
+
+
+def state_of(ground: Ground, stack: str) -> State:
+    return cache(lambda: deployment_of(ground, stack))
+
+
 def records_of(ground: Ground, stack: str) -> Records:
-    return Records(ground.root, stack)
+    return Records(ground.storage, stack)
+
+
+def made_by(tags: Mapping[str, str], clusters: Iterable[str]) -> bool:
+    """Whether the controllers of one of these clusters made it: AWS marks that in a tag's name, its
+    network plug-in and Google in a value."""
+    marks = ("goog-k8s-cluster-name", "cluster.k8s.amazonaws.com/name")
+    return any(
+        f"kubernetes.io/cluster/{name}" in tags or name in [tags.get(mark) for mark in marks]
+        for name in clusters
+    )

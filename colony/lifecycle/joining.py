@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colony.gate import admit_job
+from colony.lifecycle.accesses import accesses_of
+from colony.lifecycle.cancelled import cancelled_jobs
 from colony.lifecycle.config import stack_config
-from colony.lifecycle.ground import ClusterAccess, Ground, Tell, records_of
+from colony.lifecycle.ground import ClusterAccess, Ground, Tell, deployment_of, records_of
 from colony.lifecycle.interrupts import Interrupts
 from colony.lifecycle.prepare import Plan
+from colony.lifecycle.provision import raise_colony
 from colony.lifecycle.receipt import Marks
-from colony.lifecycle.run import raise_colony
-from colony.lifecycle.state import cluster_identifiers, live_clusters
+from colony.lifecycle.state import live_clusters
 from colony.lifecycle.watch import Watched, watch
 from components.lease import Lease
 from components.placement import ClusterPlacement, Placement
@@ -119,14 +121,18 @@ def _cluster_for(
     job: Job, joining: _Joining, accesses: Mapping[str, ClusterAccess], tell: Tell
 ) -> str:
     """The first with such nodes; where the nodes can be looked at, once they have room."""
-    for cluster in joining.plan.placement.clusters:
-        if not _has_nodes(job, cluster):
+    clusters = joining.plan.placement.clusters
+    names = ", ".join(cluster.name for cluster in clusters)
+    if job.cluster is not None and job.cluster not in {cluster.name for cluster in clusters}:
+        where = f"jobs.{job.name}.cluster"
+        raise InputError(Problem(where, f"is none of {joining.stack}'s", f"it has {names}"))
+    for cluster in clusters:
+        if job.cluster not in (None, cluster.name) or not _has_nodes(job, cluster):
             continue
         access = accesses.get(cluster.name)
         if access is not None and access.objects("Node"):
             admit_job(job, joining.plan.spec, cluster.name, access, joining.ground, tell)
         return cluster.name
-    names = ", ".join(cluster.name for cluster in joining.plan.placement.clusters)
     raise NoOffer(f"{job.name}: no cluster of {joining.stack} ({names}) has such nodes")
 
 
@@ -166,25 +172,21 @@ def _configure(joining: _Joining) -> None:
 
 
 def _accesses(joining: _Joining) -> dict[str, ClusterAccess]:
-    deployment = joining.ground.engine.export(joining.stack, secrets=not joining.ground.simulated)
-    live = {cluster.identifier: cluster for cluster in live_clusters(deployment)}
-    return {
-        name: joining.ground.cluster(live[identifier])
-        for name, identifier in cluster_identifiers(deployment).items()
-        if identifier in live
-    }
+    deployment = deployment_of(joining.ground, joining.stack)
+    return accesses_of(joining.ground, deployment)
 
 
 def _watched(joining: _Joining, accesses: Mapping[str, ClusterAccess], tell: Tell) -> Watched:
     ground, plan = joining.ground, joining.plan
     only_new = plan.spec.model_copy(update={"jobs": joining.jobs})
     with _Leave(ground, tell) as interrupts:
-        deployment = ground.engine.export(joining.stack, secrets=not ground.simulated)
-        ground.start_jobs(only_new, live_clusters(deployment))
+        deployment = deployment_of(ground, joining.stack)
+        ground.start_jobs(only_new, plan.placement, live_clusters(deployment))
         try:
             return watch(
                 ground, only_new, plan.placement, dict(accesses), Marks(), ground.now(),
                 cancelled=lambda: interrupts.cancelled, tell=tell,
+                by_hand=lambda: cancelled_jobs(records_of(ground, joining.stack)),
             )  # fmt: skip
         finally:
             ground.stop_jobs()
@@ -192,3 +194,4 @@ def _watched(joining: _Joining, accesses: Mapping[str, ClusterAccess], tell: Tel
             for job in joining.jobs:
                 access = accesses[plan.placement.jobs[job.name]]
                 access.keep_logs(job.name, folder / job.name, namespace_of(job, plan.spec))
+            records_of(ground, joining.stack).publish("logs")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["WORKLOADS", "carries", "explaining", "of_job", "rank_name", "watched"]
+__all__ = ["WORKLOADS", "carries", "explaining", "named", "of_job", "rank_name", "watched"]
 
 WORKLOADS = {
     "jobset": "JobSet.jobset.x-k8s.io",
@@ -38,6 +38,13 @@ INDICES = (
 )  # fmt: skip
 
 Object = dict[str, Any]
+
+
+def named(manifest: Object) -> str:
+    """Its `Kind.group`; empty where it is no object."""
+    group, slash, _ = str(manifest.get("apiVersion", "")).rpartition("/")
+    kind = str(manifest.get("kind", ""))
+    return f"{kind}.{group}" if slash else kind
 
 
 def watched(backend: str) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -14,7 +15,7 @@ from jobs.errors import RunFailed
 if TYPE_CHECKING:
     from colony.engine import Engine, Lock
 
-__all__ = ["LONGEST_OPERATION", "alive", "is_stale", "take_over"]
+__all__ = ["LONGEST_OPERATION", "alive", "attended", "is_stale", "take_over"]
 
 LONGEST_OPERATION = 2 * 3600
 """Seconds. No create, update or delete of ours is allowed to take longer."""
@@ -27,20 +28,20 @@ def take_over(engine: Engine, stack: str, tell: Tell) -> bool:
     Raises RunFailed when somebody is really at work on the stack.
     """
     deadline = time.monotonic() + PATIENCE
-    found = engine.locks(stack)
-    while any(not is_stale(lock, time.time()) for lock in engine.locks(stack)):
+    left = engine.locks(stack)
+    while held := [lock for lock in left if not is_stale(lock, time.time())]:
         if time.monotonic() > deadline:
-            lock = found[0]
+            lock = held[0]
             raise RunFailed(
                 f"{stack} is locked by {lock.user}@{lock.host} (pid {lock.pid}): wait for it, "
                 f"or, when that process is surely gone, `pulumi cancel -s {stack}`"
             )
         time.sleep(0.2)
-    if not engine.locks(stack):
-        return False
-    tell(f"taking over the lock that pid {found[0].pid} left on {stack}")
-    engine.cancel(stack)
-    return True
+        left = engine.locks(stack)
+    for lock in left:  # each by its own name: `pulumi cancel` would take those of others, too
+        tell(f"taking over the lock that pid {lock.pid} left on {stack}")
+        engine.release(lock)
+    return bool(left)
 
 
 def is_stale(lock: Lock, now: float) -> bool:
@@ -48,6 +49,14 @@ def is_stale(lock: Lock, now: float) -> bool:
     if lock.host == socket.gethostname() and not alive(lock.pid):
         return True
     return now - lock.timestamp > LONGEST_OPERATION
+
+
+def attended(runner: Mapping[str, Any] | None) -> bool:
+    """Whether the command that runs a colony goes on; of another host's nobody here can say no."""
+    if runner is None:
+        return False
+    here = runner["host"] == socket.gethostname()
+    return not here or alive(int(runner["pid"]), runner.get("started"))
 
 
 def alive(pid: int, started: float | None = None) -> bool:

@@ -11,14 +11,18 @@ from typing import Any
 import psutil
 
 from colony.lifecycle.config import stack_config
-from colony.lifecycle.ground import Ground, records_of
+from colony.lifecycle.existing_layers import find_layers
+from colony.lifecycle.ground import Ground, Tell, records_of
+from colony.lifecycle.logbook import log
 from colony.lifecycle.teardown import ALL, Safeties
+from colony.market.failover import Failover
+from components.layer_found import FoundLayer, as_argument
 from components.lease import Lease
-from components.placement import Placement
-from components.spec import ColonySpec
+from components.placement import ClusterPlacement, Placement
+from components.spec import OWNED, ColonySpec
 from jobs.errors import InputError
 
-__all__ = ["Plan", "make_lease", "prepare", "prepare_again"]
+__all__ = ["Plan", "make_lease", "place_again", "prepare", "prepare_again"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,18 @@ class Plan:
     """The command that ends the colony, for the lease."""
     kubeconfigs: dict[str, str] = field(default_factory=dict, repr=False)
     """Of existing clusters, by name."""
+    ssh_keys: dict[str, str] = field(default_factory=dict, repr=False)
+    """Of the hosts of clusters on-prem, by the cluster's name."""
+    logins: dict[str, str] = field(default_factory=dict, repr=False)
+    """Passwords of private chart repositories, by layer."""
+    failover: Failover | None = field(default=None, repr=False)
+    """Where to ask when a cloud refuses; None = nowhere."""
+    networks: list[str] = field(default_factory=list)
+    """Those from which an API server is reached where the file does not say."""
+    recorded: bool = False
+    """The placement is the one of an earlier run."""
+    found: dict[str, dict[str, FoundLayer]] = field(default_factory=dict)
+    """Layers that existing clusters have already, by cluster."""
 
 
 def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -> Lease:
@@ -41,41 +57,60 @@ def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -
 
     Raises InputError for what the components would refuse, and for a name that is taken.
     """
-    from components.colony import check
-    from components.inputs import ColonyArgs
-
     stack = plan.spec.name
     records = records_of(ground, stack)
     lease = make_lease(plan, ground.now())
-    check(ColonyArgs(spec=plan.spec, placement=plan.placement, lease=lease))
+    _checked(plan, lease)
     if not ground.engine.select(stack):
         ways = f"`--on {stack}` joins it, `colony down {stack}` ends it"
         raise InputError(
             f"a colony named {stack} exists already: `colony status {stack}` shows it, {ways}"
         )
-    records.remove("completion", "receipt")
-    records.write("clusters", _where(plan.placement))
+    records.remove("completion", "receipt", "keep", "cancelled")
+    records.write("clusters", {"names": [], "places": _places(plan.placement)})
     if safeties.lease:
         records.write("lease", lease.model_dump(mode="json"))
     if attached:
         records.write("runner", _myself())
         ground.announce(_myself())
     _configure(ground, plan, lease)
+    log(
+        ground, stack, "leased", until=lease.expires, owner=lease.owner,
+        budget_usd=lease.budget_usd, usd_per_hour=plan.placement.price_per_hour,
+    )  # fmt: skip
     return lease
 
 
-def prepare_again(ground: Ground, plan: Plan) -> Plan:
-    """`up`: a colony that exists keeps its lease and, for the same jobs and clusters, the
-    placement and price that were recorded; what was priced is what is provisioned."""
+def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
+    """`up`: a colony that exists keeps its lease and, for each cluster that is asked for the
+    same, the placement and price that were recorded; what was priced is what is provisioned."""
     stack = plan.spec.name
     records = records_of(ground, stack)
     lease = records.lease()
+    plan = find_layers(ground, plan, tell)
     if stack not in ground.engine.stacks() or lease is None:
         prepare(ground, plan, safeties=ALL, attached=False)
         return plan
     recorded = ground.engine.config(stack).get("colony:placement")
-    if recorded and _covers(known := Placement.model_validate_json(recorded), plan.placement):
-        plan = replace(plan, placement=known)
+    if recorded:
+        known = _as_recorded(Placement.model_validate_json(recorded), plan.placement)
+        plan = replace(plan, placement=_reached_as(known, plan.placement), recorded=True)
+    records.write("clusters", _also(records.read("clusters") or {}, plan.placement))
+    plan = replace(plan, failover=None)  # what runs there is not moved
+    _configure(ground, plan, lease)
+    return plan
+
+
+def place_again(ground: Ground, plan: Plan) -> Plan:
+    """Another placement under the same lease; where the colony has been is remembered, so that a
+    sweep looks there too. Raises InputError for what the components would refuse."""
+    records = records_of(ground, plan.spec.name)
+    lease = records.lease() or make_lease(plan, ground.now())
+    _checked(plan, lease)
+    known = records.read("clusters") or {"names": []}
+    places = {(cloud, region) for cloud, region in known.get("places", [])}
+    places |= set(_places(plan.placement))
+    records.write("clusters", {**known, "places": sorted(places)})
     _configure(ground, plan, lease)
     return plan
 
@@ -94,29 +129,70 @@ def make_lease(plan: Plan, now: float) -> Lease:
     )
 
 
+def _checked(plan: Plan, lease: Lease) -> None:
+    """Raises InputError for what the components would refuse."""
+    from components.colony import check
+    from components.inputs import ColonyArgs
+
+    found = as_argument(plan.found)
+    check(ColonyArgs(spec=plan.spec, placement=plan.placement, lease=lease, found=found))
+
+
 def _configure(ground: Ground, plan: Plan, lease: Lease) -> None:
     """Writes the placement and the recorded price into the stack config, once."""
     plain, secrets = stack_config(records_of(ground, plan.spec.name), plan, lease)
     ground.engine.configure(plan.spec.name, plain, secrets)
 
 
-def _covers(recorded: Placement, wanted: Placement) -> bool:
-    """The same clusters, jobs and needs, at whatever price."""
-
-    def shape(placement: Placement) -> Any:
-        return placement.jobs, [
-            (each.name, sorted((p.accelerator or "", p.accelerator_count, p.nodes, p.spot)
-                               for p in each.pools))
-            for each in placement.clusters
-        ]  # fmt: skip
-
-    return bool(shape(recorded) == shape(wanted))
+def _as_recorded(recorded: Placement, wanted: Placement) -> Placement:
+    """Each cluster as it was placed, at whatever price now, while it is asked for the same."""
+    known = {each.name: each for each in recorded.clusters}
+    clusters = [
+        _running(kept) if (kept := known.get(each.name)) and _shape(kept) == _shape(each) else each
+        for each in wanted.clusters
+    ]
+    date = recorded.catalog_date if clusters == recorded.clusters else wanted.catalog_date
+    return wanted.model_copy(update={"clusters": clusters, "catalog_date": date})
 
 
-def _where(placement: Placement) -> dict[str, Any]:
+def _running(cluster: ClusterPlacement) -> ClusterPlacement:
+    """With the machines that went because nobody used them."""
+    pools = [pool.model_copy(update={"stopped": None}) for pool in cluster.pools]
+    return cluster.model_copy(update={"pools": pools})
+
+
+def _shape(cluster: ClusterPlacement) -> Any:
+    hosts = [host.address for host in cluster.hosts]
+    return (
+        cluster.name,
+        hosts,
+        sorted(
+            (pool.accelerator or "", pool.accelerator_count, pool.nodes, pool.spot)
+            for pool in cluster.pools
+        ),
+    )
+
+
+def _reached_as(recorded: Placement, wanted: Placement) -> Placement:
+    """Who may reach the clusters is what is wanted now: whoever runs it may have moved."""
+    access = {each.name: each.access for each in wanted.clusters}
+    clusters = [
+        each.model_copy(update={"access": access.get(each.name, each.access)})
+        for each in recorded.clusters
+    ]
+    return recorded.model_copy(update={"clusters": clusters})
+
+
+def _places(placement: Placement) -> list[tuple[str, str]]:
     """Where a sweep must look; the names come once the clusters exist."""
-    owned = [cluster for cluster in placement.clusters if cluster.cloud != "existing"]
-    return {"names": [], "places": sorted({(each.cloud, each.region) for each in owned})}
+    owned = [cluster for cluster in placement.clusters if cluster.cloud not in OWNED]
+    return sorted({(each.cloud, each.region) for each in owned})
+
+
+def _also(known: dict[str, Any], placement: Placement) -> dict[str, Any]:
+    """Places that the colony has left stay: something may have been left there."""
+    places = {tuple(place) for place in [*known.get("places", []), *_places(placement)]}
+    return {**known, "places": sorted(places)}
 
 
 def _myself() -> dict[str, Any]:

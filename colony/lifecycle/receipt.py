@@ -1,12 +1,14 @@
-"""What a run cost and for what, and what is left. The parts sum to the total exactly."""
+"""What a run cost and for what, and what is left. The parts sum to the total exactly: seconds are
+counted in whole milliseconds, and money in fractions until it is rounded once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Any
 
 from colony.lifecycle.ground import Span, Thing
+from jobs.errors import NotReady
 
 __all__ = ["EXIT_CODES", "PARTS", "Cost", "Marks", "Receipt", "cost_of", "worst"]
 
@@ -22,6 +24,9 @@ EXIT_CODES = {
     "cancelled": 130,
 }
 LEFT = 4
+HOUR = 3600
+UNITS = 10_000
+"""Of a dollar: what is rounded to."""
 
 
 @dataclass
@@ -47,13 +52,20 @@ class Marks:
 
 @dataclass(frozen=True)
 class Cost:
-    """USD."""
+    """USD, to 0.0001; and the billed seconds of all things together, to 0.001."""
 
     total: float
     parts: dict[str, float]
+    seconds: dict[str, float] = field(default_factory=dict)
+    billed_seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"total": self.total, "parts": self.parts}
+        return {
+            "total": self.total,
+            "parts": self.parts,
+            "seconds": self.seconds,
+            "billed_seconds": self.billed_seconds,
+        }
 
 
 @dataclass
@@ -71,16 +83,30 @@ class Receipt:
     left: list[Thing] = field(default_factory=list)
     swept: list[Thing] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    failed_attempts: dict[str, float] = field(
+        default_factory=lambda: {"node_seconds": 0.0, "usd": 0.0}
+    )
+    """What they were billed; a share of the cost, not beside it."""
+    recovery: dict[str, Any] = field(default_factory=dict)
+    """Each time that a job ended too early, and the work and USD that were lost with it."""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     logs: str = ""
+    budget: dict[str, Any] | None = None
+    """What it was, and whether it ended the run."""
     unfinished: str = ""
     """Why it is not proven that nothing is left: a state that is not empty, a silent inventory."""
+    timing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The critical paths of `up` and `destroy`, where they are computed."""
+    unable: bool = False
+    """It failed because this machine's credentials do not work."""
 
     @property
     def exit_code(self) -> int:
         if self.left or self.unfinished:
             return LEFT
+        if self.unable and self.outcome == "failed":
+            return NotReady.exit_code
         return EXIT_CODES[self.outcome]
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,23 +121,34 @@ class Receipt:
             "also_left": [thing.to_dict() for thing in self.left if not thing.costs],
             "swept": [thing.to_dict() for thing in self.swept],
             "attempts": self.attempts,
+            "failed_attempts": self.failed_attempts,
+            "recovery": self.recovery,
             "jobs": self.jobs,
             "notes": self.notes,
+            **({"budget": self.budget} if self.budget else {}),
+            **({"critical_path": self.timing} if self.timing else {}),
         }
 
 
 def cost_of(spans: list[Span], marks: Marks, end: float) -> Cost:
-    """Splits every billed interval over the parts; each part is rounded to 0.0001 USD."""
-    sums = dict.fromkeys(PARTS, 0.0)
+    """Splits every billed interval over the parts; none is lost and none counted twice."""
+    seconds = dict.fromkeys(PARTS, 0)
+    usd = dict.fromkeys(PARTS, Fraction(0))
+    boundaries = [_milliseconds(each) for each in marks.boundaries(end)]
     for span in spans:
-        start = span.start
-        for part, boundary in zip(PARTS, marks.boundaries(end), strict=True):
-            stop = min(span.end, boundary)
-            if stop > start:
-                sums[part] += (stop - start) / 3600 * span.usd_per_hour
-                start = stop
-    parts = {part: _round(value) for part, value in sums.items()}
-    return Cost(float(sum(parts.values(), Decimal(0))), {k: float(v) for k, v in parts.items()})
+        start, last = _milliseconds(span.start), _milliseconds(span.end)
+        for part, boundary in zip(PARTS, boundaries, strict=True):
+            lasted = max(0, min(last, boundary) - start)
+            seconds[part] += lasted
+            usd[part] += lasted * Fraction(str(span.usd_per_hour)) / (1000 * HOUR)
+            start += lasted
+    units = _shared(usd)
+    return Cost(
+        sum(units.values()) / UNITS,
+        {part: each / UNITS for part, each in units.items()},
+        {part: each / 1000 for part, each in seconds.items()},
+        sum(seconds.values()) / 1000,
+    )
 
 
 def worst(outcomes: list[str]) -> str:
@@ -122,5 +159,14 @@ def worst(outcomes: list[str]) -> str:
     return "succeeded"
 
 
-def _round(value: float) -> Decimal:
-    return Decimal(str(value)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _shared(usd: dict[str, Fraction]) -> dict[str, int]:
+    """In units: the total is rounded once, and what rounding leaves goes where most was cut."""
+    exact = {part: each * UNITS for part, each in usd.items()}
+    units = {part: int(each) for part, each in exact.items()}
+    left = int(sum(exact.values()) + Fraction(1, 2)) - sum(units.values())
+    cut = sorted(exact, key=lambda part: units[part] - exact[part])
+    return {part: units[part] + (part in cut[:left]) for part in units}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from colony.market.catalog import Catalog
 from colony.market.costs import expected
 from colony.market.egress import Where
-from colony.market.facts import cluster_facts
 from colony.market.needs import PoolNeed
 from colony.market.plan import Offer, Plan, plan
+from components.clusters.abilities import has_spot
 from jobs.errors import NoOffer, NotSupported, Problem
 
 __all__ = ["Buyer", "Where"]
@@ -31,8 +31,9 @@ class Buyer:
         raise NotSupported(Problem(f"clusters[{cluster}].cloud", message, hint))
 
     def refuse_spot(self, pool: PoolNeed) -> None:
-        unable = [cloud for cloud in self.built if not cluster_facts(cloud).get("spot", True)]
-        able = self.built - {"existing", *unable}
+        clouds = self.built - {"existing"}
+        unable = {cloud for cloud in clouds if not has_spot(cloud)}
+        able = clouds - unable
         if pool.request.cloud in unable or not able:
             message = f"spot pools on {' or '.join(sorted(unable))} are not built yet"
             raise NotSupported(Problem(pool.owner, message, "leave out spot"))
@@ -47,12 +48,7 @@ class Buyer:
 
     def cheapest(self, plans: list[Plan]) -> tuple[Where, list[Offer]] | None:
         """The cheapest region that every plan has an offer in, with the best offer of each."""
-        best: list[dict[Where, Offer]] = []
-        for made in plans:
-            offers: dict[Where, Offer] = {}
-            for offer in made.offers:
-                offers.setdefault((offer.row.cloud, offer.row.region), offer)
-            best.append(offers)
+        best = [{offer.where: offer for offer in made.by_region} for made in plans]
         hours = max(made.request.hours for made in plans)
         shared = set(best[0]).intersection(*best[1:])
         costs = {

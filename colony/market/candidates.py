@@ -30,7 +30,7 @@ class Choice:
     @cached_property
     def offers(self) -> list[Offer]:
         """The best `top`, or all; of equal ones, the earlier candidate's first."""
-        return [offer for _, offer in self._best]
+        return [offer for _, offer in self.ranked]
 
     @cached_property
     def by_region(self) -> list[Offer]:
@@ -57,7 +57,7 @@ class Choice:
     @property
     def candidate(self) -> int | None:
         """Which candidate `chosen` is of."""
-        return self._best[0][0] if self._best else None
+        return self.ranked[0][0] if self.ranked else None
 
     @property
     def failed(self) -> str:
@@ -78,7 +78,7 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """As of one plan, with the candidates; `candidate` counts them from 0."""
-        offers = [{**offer.to_dict(), "candidate": which} for which, offer in self._best]
+        offers = [{**offer.to_dict(), "candidate": which} for which, offer in self.ranked]
         return {
             "requests": [made.request.to_dict() for made in self.plans],
             "ordered": self.ordered,
@@ -86,12 +86,13 @@ class Choice:
             "offers": offers,
             "chosen": offers[0] if offers else None,
             "refused": self.refused,
-            "found": sum(len(made.fitting) for made in self.plans),
+            "found": sum(made.found for made in self.plans),
             "notes": self.notes,
         }
 
     @cached_property
-    def _best(self) -> list[tuple[int, Offer]]:
+    def ranked(self) -> list[tuple[int, Offer]]:
+        """`offers`, each with the place of its candidate."""
         each = [[(which, offer) for offer in made.offers] for which, made in enumerate(self.plans)]
         if self.ordered:
             found: Iterable[tuple[int, Offer]] = chain.from_iterable(each)

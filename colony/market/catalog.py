@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import yaml
 
 from colony.market.facts import DATA, known_clouds, load_yaml
 from colony.market.hosts import join_hosts
+from colony.market.lanes import Kinds, Lane
 from colony.market.reader import read_csv
+from colony.market.refreshed import newest
 from colony.market.rows import Row, kind, total
 from jobs.errors import InputError, Problem
 from jobs.problems import did_you_mean
@@ -28,7 +31,9 @@ class Catalog:
         self.warnings = list(warnings)
         self._by_accelerator: dict[str, list[Row]] = {}
         self._by_type: dict[str, list[Row]] = {}
-        self._by_kind: dict[tuple[int, str], list[list[Row]]] = {}
+        self._by_kind: dict[tuple[int, str], Kinds] = {}
+        self.notes: dict[object, Any] = {}
+        """What others worked out of these rows, which never change."""
         self._sorted: dict[tuple[int, str, bool], list[Row]] = {}
         for row in self.rows:
             self._by_accelerator.setdefault(row.accelerator.casefold(), []).append(row)
@@ -43,14 +48,18 @@ class Catalog:
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Catalog:
-        """The user's folder, or our own dated starter catalogue.
+        """The user's folder; without one, what `colony prices refresh` has kept, and our own dated
+        starter catalogue of the clouds that it has not.
 
         A folder holds `<cloud>.csv` or `<cloud>/vms.csv` in SkyPilot's v8 columns, and may hold
         `catalog.yaml` with the dates. Our table of CPU machines fills in what it lacks.
         Raises InputError (file:line:column).
         """
         ours, ours_warned = _load_folder(DATA / "cpu", _dates(DATA, "cpu"))
-        rows, warned = _load_folder(folder or DATA, _dates(folder or DATA, "clouds"))
+        if folder:
+            rows, warned = _load_folder(folder, _dates(folder, "clouds"))
+        else:
+            rows, warned = _load_kept()
         known = {(row.instance_type, row.region) for row in rows}
         extra = [row for row in ours if (row.instance_type, row.region) not in known]
         return cls(rows + extra, warned + ours_warned)
@@ -63,6 +72,12 @@ class Catalog:
     @cached_property
     def clouds(self) -> list[str]:
         return sorted({row.cloud for row in self.rows})
+
+    @cached_property
+    def regions(self) -> dict[str, list[str]]:
+        """Those of each cloud."""
+        pairs = sorted({(row.cloud, row.region) for row in self.rows})
+        return {cloud: [region for _, region in group] for cloud, group in groupby(pairs, _cloud)}
 
     @cached_property
     def accelerators(self) -> list[str]:
@@ -81,21 +96,21 @@ class Catalog:
         """Rows of this machine type, in the same order."""
         return self._ranked(self._by_type, instance_type.casefold(), spot)
 
-    def kinds_with(self, accelerator: str) -> list[list[Row]]:
+    def kinds_with(self, accelerator: str) -> Kinds:
         """The rows of this accelerator by kind of machine, see `rows.kind`; in no order."""
         return self._kinds(self._by_accelerator, accelerator.casefold())
 
-    def kinds_of(self, instance_type: str) -> list[list[Row]]:
+    def kinds_of(self, instance_type: str) -> Kinds:
         """The same of this machine type."""
         return self._kinds(self._by_type, instance_type.casefold())
 
-    def _kinds(self, index: dict[str, list[Row]], key: str) -> list[list[Row]]:
+    def _kinds(self, index: dict[str, list[Row]], key: str) -> Kinds:
         cached = self._by_kind.get((id(index), key))
         if cached is None:
             kinds: dict[object, list[Row]] = {}
             for row in index.get(key, []):
                 kinds.setdefault(kind(row), []).append(row)
-            cached = self._by_kind[id(index), key] = list(kinds.values())
+            cached = self._by_kind[id(index), key] = [Lane(rows) for rows in kinds.values()]
         return cached
 
     def price_of(self, instance_type: str, region: str, spot: bool = False) -> float | None:
@@ -114,16 +129,40 @@ def _load_folder(
     warnings: list[Problem] = []
     files = _files(folder, warnings)
     for cloud, path in files:
-        read, warned = read_csv(path, cloud, date_of(cloud))
-        joined, homeless = join_hosts(read, str(path))
-        rows += joined
-        warnings += warned + homeless
+        found, warned = _load_file(path, cloud, date_of(cloud))
+        rows += found
+        warnings += warned
     if not files:
         raise InputError(
             Problem(str(folder), "has no catalogue", "put <cloud>.csv files there, e.g. aws.csv"),
             file=str(folder),
         )
     return rows, warnings
+
+
+def _load_kept() -> tuple[list[Row], list[Problem]]:
+    """A cloud whose refreshed file cannot be read is refused, not replaced by older prices."""
+    kept = newest()
+    date_of = _dates(DATA, "clouds")
+    warnings: list[Problem] = []
+    files = {cloud: (path, date_of(cloud)) for cloud, path in _files(DATA, warnings)}
+    files |= {cloud: (path, _always(day)) for cloud, (path, day) in kept.items()}
+    rows: list[Row] = []
+    for cloud, (path, when) in sorted(files.items()):
+        found, warned = _load_file(path, cloud, when)
+        rows += found
+        warnings += warned
+    return rows, warnings
+
+
+def _always(day: str) -> _DateOf:
+    return lambda region: day
+
+
+def _load_file(path: Path, cloud: str, date_of: _DateOf) -> tuple[list[Row], list[Problem]]:
+    read, warned = read_csv(path, cloud, date_of)
+    joined, homeless = join_hosts(read, str(path))
+    return joined, warned + homeless
 
 
 def _files(folder: Path, warnings: list[Problem]) -> list[tuple[str, Path]]:
@@ -177,6 +216,10 @@ def _iso(value: object, path: Path, where: str) -> str:
     except ValueError:
         problem = Problem(f"{path}:{where}", f"`{value}` is not a date", "write 2026-01-31")
         raise InputError(problem, file=str(path)) from None
+
+
+def _cloud(pair: tuple[str, str]) -> str:
+    return pair[0]
 
 
 def _rank(row: Row, spot: bool) -> tuple[bool, float, tuple[str, ...]]:

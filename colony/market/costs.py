@@ -6,7 +6,9 @@ The minutes, and how often spot nodes are taken, are modelled: `data/clusters.ya
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from colony.market.catalog import Catalog
 from colony.market.facts import cluster_facts, cost_facts
@@ -14,9 +16,13 @@ from colony.market.rows import Row
 
 __all__ = [
     "Expected",
+    "Phases",
+    "Spot",
     "control_plane_per_hour",
     "expected",
     "line",
+    "minutes_of",
+    "notice_of",
     "rework_hours",
     "system_pool",
 ]
@@ -61,7 +67,7 @@ def expected(
     """`nodes_per_hour` USD, of which `spot_nodes` may be taken away at any time."""
     if cloud == "existing":
         return Expected(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, round(egress, 6))
-    up = _Up.of(cloud, hours, spot_nodes)
+    up = Phases.of(cloud, hours, spot_nodes)
     _, system, count = system_pool(catalog, cloud, region)
     bill = Expected(
         provisioning=round(up.nodes * nodes_per_hour, 6),
@@ -84,24 +90,23 @@ def line(
     egress is a line over their price, which ranks many machines of one place at once."""
     if cloud == "existing":
         return 0.0, 0.0
-    up = _Up.of(cloud, hours, spot_nodes)
+    up = Phases.of(cloud, hours, spot_nodes)
     _, system, count = system_pool(catalog, cloud, region)
-    control = (up.cluster + up.whole) * control_plane_per_hour(cloud)
-    return control + up.whole * count * system, up.whole
+    return up.fixed(control_plane_per_hour(cloud), count * system), up.whole
 
 
-def rework_hours(hours: float, spot_nodes: int, restart: float) -> float:
+def rework_hours(hours: float, spot_nodes: int, restart: float, spot: Spot | None = None) -> float:
     """Expected hours beyond `hours` of work: any spot node taken stops the gang, which waits
     `restart` hours and does again what followed its last checkpoint.
 
     Interruptions are Poisson; a stretch of work s that they come upon at rate r takes
     (1/r + restart) * (e^(r s) - 1) hours until it is done.
     """
-    facts = cost_facts()["spot"]
-    rate = spot_nodes * float(facts["interruptions_per_node_hour"])
+    spot = spot or Spot.known()
+    rate = spot_nodes * spot.interruptions_per_node_hour
     if not rate or not hours:
         return 0.0
-    stretches = max(1.0, hours / float(facts["checkpoint_hours"]))
+    stretches = max(1.0, hours / spot.checkpoint_hours)
     once = (1 / rate + restart) * math.expm1(min(_MOST, rate * hours / stretches))
     return max(0.0, stretches * once - hours)
 
@@ -116,6 +121,14 @@ def system_pool(catalog: Catalog, cloud: str, region: str) -> SystemPool:
 
     Where the region's price is unknown, the dearest known one stands for it.
     """
+    key = "system pool", cloud, region
+    if key not in catalog.notes:
+        catalog.notes[key] = _system_pool(catalog, cloud, region)
+    found: SystemPool = catalog.notes[key]
+    return found
+
+
+def _system_pool(catalog: Catalog, cloud: str, region: str) -> SystemPool:
     facts = cluster_facts(cloud).get("system")
     if not facts:
         return None, 0.0, 0
@@ -133,7 +146,20 @@ def system_pool(catalog: Catalog, cloud: str, region: str) -> SystemPool:
 
 
 @dataclass(frozen=True)
-class _Up:
+class Spot:
+    """How often one spot node is taken, and how much work stands between two checkpoints."""
+
+    interruptions_per_node_hour: float
+    checkpoint_hours: float
+
+    @classmethod
+    def known(cls) -> Spot:
+        facts = cost_facts()["spot"]
+        return cls(float(facts["interruptions_per_node_hour"]), float(facts["checkpoint_hours"]))
+
+
+@dataclass(frozen=True)
+class Phases:
     """Hours: the control plane alone, then all nodes."""
 
     cluster: float
@@ -145,11 +171,34 @@ class _Up:
     """All of it but `cluster`, with the work itself."""
 
     @classmethod
-    def of(cls, cloud: str, hours: float, spot_nodes: int) -> _Up:
-        minutes = cluster_facts(cloud).get("minutes") or cost_facts()["minutes"]
+    @lru_cache(maxsize=1024)
+    def of(cls, cloud: str, hours: float, spot_nodes: int) -> Phases:
+        return cls.taking(minutes_of(cloud), hours, spot_nodes)
+
+    @classmethod
+    def taking(
+        cls, minutes: Mapping[str, float], hours: float, spot_nodes: int, spot: Spot | None = None
+    ) -> Phases:
+        """With these `minutes` for its parts, as `data/clusters.yaml` has them."""
         cluster, nodes, pulling, draining = (
             float(minutes[part]) / 60 for part in ("cluster", "nodes", "pulling", "draining")
         )
-        rework = rework_hours(hours, spot_nodes, nodes + pulling)
+        rework = rework_hours(hours, spot_nodes, nodes + pulling, spot)
         whole = nodes + pulling + hours + rework + draining
         return cls(cluster, nodes, pulling, rework, draining, whole)
+
+    def fixed(self, control_per_hour: float, system_per_hour: float) -> float:
+        """USD whatever the job's own nodes cost."""
+        return (self.cluster + self.whole) * control_per_hour + self.whole * system_per_hour
+
+
+def minutes_of(cloud: str) -> dict[str, float]:
+    """Modelled minutes of the parts of a cluster's life."""
+    found: dict[str, float] = cluster_facts(cloud).get("minutes") or cost_facts()["minutes"]
+    return found
+
+
+def notice_of(cloud: str) -> float:
+    """Seconds between a cloud's notice and the loss of a spot machine."""
+    known = cost_facts()["spot"]["notice"]
+    return float(known.get(cloud, known["other"]))

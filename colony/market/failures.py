@@ -13,11 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-import yaml
+from jobs.data import parse
 
 __all__ = ["Blocks", "Failure", "Kind", "Offered", "Reach", "classify", "known"]
 
 _EXCERPT = 200
+_COUNT = re.compile(r"^\d+ errors? occurred:\s*\*?\s*")
+"""How a bridged provider begins to say what went wrong."""
 
 
 class Kind(str, Enum):
@@ -31,6 +33,7 @@ class Kind(str, Enum):
     THROTTLE = "throttle"
     QUOTA = "quota"
     CAPACITY = "capacity"
+    HOST = "host"
 
 
 class Reach(str, Enum):
@@ -74,6 +77,8 @@ class Failure:
     code: str
     source: str
     text: str = ""
+    wraps: bool = False
+    """Another code in the same text is the cause."""
 
 
 @dataclass
@@ -90,6 +95,14 @@ class Blocks:
         until = now + failure.hold if failure.reach is not Reach.ALL else float("inf")
         self._until[cell] = max(until, self._until.get(cell, until))
 
+    def without(self, places: Iterable[tuple[str, str]]) -> Blocks:
+        """The same, and nothing of these (cloud, region)."""
+        blocks = Blocks(dict(self._until))
+        for cloud, region in places:
+            key = (Reach.REGION.value, cloud, region)
+            blocks._until[key] = float("inf")
+        return blocks
+
     def blocked(self, offer: Offered, now: float) -> bool:
         """Whether any block reaches this offer."""
         return any(self._until.get(_cell(reach, offer), now) > now for reach in Reach)
@@ -101,14 +114,17 @@ class Blocks:
             default=float("-inf"),
         )
 
+    def ends(self, after: float, until: float) -> list[float]:
+        """When blocks end, in order: each time at which something may be asked for again."""
+        return sorted({end for end in self._until.values() if after < end <= until})
+
 
 def classify(cloud: str, text: str) -> Failure:
     """The refusal in an error text. What nobody knows blocks the one offer, for ten minutes."""
     found = [failure for pattern, failure in _patterns(cloud) if pattern.search(text)]
     best = max(found, key=_specific, default=_unknown())
-    return Failure(
-        best.kind, best.reach, best.hold, best.retry, best.code, best.source, _excerpt(text)
-    )
+    said = _excerpt(text, best.code)
+    return Failure(best.kind, best.reach, best.hold, best.retry, best.code, best.source, said)
 
 
 def known(cloud: str) -> Iterable[Failure]:
@@ -116,9 +132,9 @@ def known(cloud: str) -> Iterable[Failure]:
     return [failure for _, failure in _patterns(cloud)]
 
 
-def _specific(failure: Failure) -> tuple[bool, int]:
+def _specific(failure: Failure) -> tuple[bool, bool, int]:
     """Clouds wrap a cause in "your request failed": what only blames the request comes last."""
-    return failure.kind is not Kind.REQUEST, len(failure.code)
+    return failure.kind is not Kind.REQUEST, not failure.wraps, len(failure.code)
 
 
 def _unknown() -> Failure:
@@ -142,7 +158,7 @@ def _cell(reach: Reach, offer: Offered) -> tuple[str, ...]:
 
 @cache
 def _patterns(cloud: str) -> tuple[tuple[re.Pattern[str], Failure], ...]:
-    data = yaml.safe_load((Path(__file__).parent / "errors.yaml").read_text(encoding="utf-8"))
+    data = parse((Path(__file__).parent / "errors.yaml").read_text(encoding="utf-8"))
     sources = data["sources"]
     return tuple((_pattern(row["match"]), _failure(row, sources)) for row in data.get(cloud, ()))
 
@@ -162,9 +178,19 @@ def _failure(row: dict[str, object], sources: dict[str, str]) -> Failure:
         retry=bool(row.get("retry", False)),
         code=str(row["match"]),
         source=sources[str(row["source"])],
+        wraps=bool(row.get("wraps", False)),
     )
 
 
-def _excerpt(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"
+def _excerpt(text: str, code: str) -> str:
+    """One line; of a long one, what begins with the code."""
+    line = _COUNT.sub("", " ".join(text.split()))
+    if len(line) <= _EXCERPT:
+        return line
+    found = line.casefold().find(code.casefold()) if code else 0
+    start = found if found > 0 else 0
+    return (
+        ("…" if start else "")
+        + line[start : start + _EXCERPT].strip()
+        + ("…" if start + _EXCERPT < len(line) else "")
+    )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from colony.market.onprem import Room
 from colony.market.request import Request, requests_of, split_accelerators
 from components.spec import Cloud, ClusterSpec, ColonySpec, PoolSpec
 from jobs.errors import InputError, NotSupported, Problem
+from jobs.problems import did_you_mean
 from jobs.spec import Job
 
-__all__ = ["MAIN", "ClusterNeed", "PoolNeed", "needs_of", "numbered"]
+__all__ = [
+    "MAIN", "ClusterNeed", "PoolNeed", "assign", "clusters_of", "covers", "fits", "needs_of",
+    "numbered", "within",
+]  # fmt: skip
 
 MAIN = "main"
 """The cluster of a colony that names none."""
@@ -25,6 +30,8 @@ class PoolNeed:
     """For messages: `job train`."""
     job: str = ""
     """Empty: asked for by the file, whatever the jobs."""
+    given: PoolSpec | None = None
+    """What the file says of it beside what the market looks for."""
 
 
 @dataclass
@@ -37,21 +44,46 @@ class ClusterNeed:
     """An existing cluster: nothing is bought."""
     pools: list[PoolNeed] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
+    room: Room | None = None
+    """What is free on the user's own machines: there are no more of them to be had."""
 
 
 def needs_of(spec: ColonySpec) -> list[ClusterNeed]:
     """Raises InputError or NotSupported: a job fits no cluster of the file."""
+    _refuse_unknown(spec)
     if not spec.clusters:
         return _implicit(spec.jobs)
-    needs = [_given(cluster, place) for place, cluster in enumerate(spec.clusters)]
+    needs = clusters_of(spec)
     for job in spec.jobs:
-        _assign(job, needs)
+        assign(job, needs)
     return needs
+
+
+def clusters_of(spec: ColonySpec) -> list[ClusterNeed]:
+    """The clusters that the file names, without any job. Raises InputError."""
+    return [_given(cluster, place) for place, cluster in enumerate(spec.clusters)]
 
 
 def numbered(name: str, before: int) -> str:
     """`main`, `main-2`, ..."""
     return f"{name}-{before + 1}" if before else name
+
+
+def _refuse_unknown(spec: ColonySpec) -> None:
+    """A job that names a cluster which the file does not have."""
+    names = [cluster.name for cluster in spec.clusters]
+    known = f"the clusters are {', '.join(names)}" if names else "the colony names no clusters"
+    problems = [
+        Problem(
+            f"jobs[{job.name}].cluster",
+            f"the colony has no cluster {job.cluster}",
+            did_you_mean(job.cluster, names, known),
+        )
+        for job in spec.jobs
+        if job.cluster is not None and job.cluster not in names
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def _implicit(jobs: list[Job]) -> list[ClusterNeed]:
@@ -73,9 +105,8 @@ def _implicit(jobs: list[Job]) -> list[ClusterNeed]:
 
 def _given(cluster: ClusterSpec, place: int) -> ClusterNeed:
     path = f"clusters[{place}]"
-    if cluster.cloud == Cloud.ONPREM or cluster.hosts:
-        hint = "use aws, or an existing cluster by its context"
-        raise NotSupported(Problem(f"{path}.cloud", "`onprem` is not built yet", hint))
+    if cluster.cloud == Cloud.ONPREM:
+        return ClusterNeed(cluster.name, cluster, room=Room.of(cluster))
     if cluster.cloud == Cloud.EXISTING or cluster.context or cluster.kubeconfig:
         if not cluster.context:
             hint = "name a context of the kubeconfig"
@@ -85,6 +116,14 @@ def _given(cluster: ClusterSpec, place: int) -> ClusterNeed:
     return ClusterNeed(cluster.name, cluster, pools=pools)
 
 
+def _too_much(job: Job, needs: list[ClusterNeed]) -> Problem:
+    """A job that none of the user's own machines can take."""
+    have = [f"{need.name} has {need.room} left" for need in needs]
+    asks = ", ".join(f"{request.nodes} x {request.what}" for request in requests_of(job))
+    hint = "ask for less, add hosts, or add a cluster of a cloud"
+    return Problem(f"jobs[{job.name}]", f"asks for {asks}, but {'; '.join(have)}", hint)
+
+
 def _bought(pool: PoolSpec, cluster: ClusterSpec) -> PoolNeed:
     name, count = split_accelerators(pool.accelerators)
     request = Request(
@@ -92,28 +131,41 @@ def _bought(pool: PoolSpec, cluster: ClusterSpec) -> PoolNeed:
         count=count,
         nodes=pool.nodes,
         use_spot=pool.spot,
+        reserved=bool(pool.reservation),
     )
     owner = f"pool {pool.name} of cluster {cluster.name}"
-    return PoolNeed(pool.name, _within(request, cluster), owner)
+    return PoolNeed(pool.name, within(request, cluster), owner, given=pool)
 
 
-def _assign(job: Job, needs: list[ClusterNeed]) -> None:
-    """The first cluster that already has the nodes, else the first that may buy them."""
-    fitting = [need for need in needs if _fits(job, need)]
+def assign(job: Job, needs: list[ClusterNeed]) -> None:
+    """The first cluster that already has the nodes, else the first that may buy them.
+
+    Raises InputError where none can take it.
+    """
+    fitting = [need for need in needs if fits(job, need)]
+    if not fitting and job.cluster:
+        message = f"asks for a cloud, region or context that is not cluster {job.cluster}'s"
+        raise InputError(Problem(f"jobs[{job.name}]", message))
     if not fitting:
         names = ", ".join(need.name for need in needs)
         message = "asks for a cloud, region or context that no cluster of the colony has"
         raise InputError(Problem(f"jobs[{job.name}]", message, f"the clusters are {names}"))
-    ready = [need for need in fitting if need.context or _covered(job, need)]
-    chosen = (ready or fitting)[0]
+    ready = next((need for need in fitting if need.context or _covered(job, need)), None)
+    buying = [need for need in fitting if need.room is None]
+    if not ready and not buying:
+        raise InputError(_too_much(job, fitting))
+    chosen = ready or buying[0]
     chosen.jobs.append(job.name)
     if not ready and chosen.given is not None:
         for pool in _pools(job):
-            request = _within(pool.request, chosen.given)
+            request = within(pool.request, chosen.given)
             chosen.pools.append(replace(pool, request=request))
 
 
-def _fits(job: Job, need: ClusterNeed) -> bool:
+def fits(job: Job, need: ClusterNeed) -> bool:
+    """Whether the cluster is where the job asks to be."""
+    if job.cluster not in (None, need.name):
+        return False
     context = _context(job)
     if context or need.context:
         elsewhere = any(request.cloud or request.region for request in requests_of(job))
@@ -129,17 +181,21 @@ def _fits(job: Job, need: ClusterNeed) -> bool:
 
 
 def _covered(job: Job, need: ClusterNeed) -> bool:
-    """Every kind of node that the job needs is in a pool that the file asks for.
+    """Every kind of node that the job needs is in a pool that the file asks for; or there is room
+    for all of them on the user's own machines, which then is the job's.
 
     An elastic role needs its `max`: a pool that it may outgrow does not cover it.
     """
+    if need.room is not None:
+        return need.room.take(requests_of(job))
     return all(
-        any(_covers(pool, request) for pool in need.pools if not pool.job)
+        any(covers(pool, request) for pool in need.pools if not pool.job)
         for request in requests_of(job)
     )
 
 
-def _covers(pool: PoolNeed, request: Request) -> bool:
+def covers(pool: PoolNeed, request: Request) -> bool:
+    """Whether a pool that the file asks for has what one kind of node of a job needs."""
     have = pool.request
     return (
         (have.accelerator or "").casefold() == (request.accelerator or "").casefold()
@@ -154,7 +210,7 @@ def _pools(job: Job) -> list[PoolNeed]:
     return [PoolNeed("", request, f"job {job.name}", job.name) for request in requests_of(job)]
 
 
-def _within(request: Request, cluster: ClusterSpec) -> Request:
+def within(request: Request, cluster: ClusterSpec) -> Request:
     """The request, bound to where the cluster is."""
     zones = tuple(zone for zone in cluster.zones if not request.zones or zone in request.zones)
     return replace(

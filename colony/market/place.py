@@ -16,17 +16,23 @@ from colony.market.catalog import Catalog
 from colony.market.costs import control_plane_per_hour, system_pool
 from colony.market.facts import cluster_facts
 from colony.market.needs import MAIN, ClusterNeed, PoolNeed, needs_of, numbered
+from colony.market.onprem import placement_of
 from colony.market.plan import Offer, Plan
 from colony.market.request import Request
 from components.clusters.base import kinds
 from components.placement import ClusterPlacement, Placement, PoolPlacement
-from components.spec import ColonySpec
+from components.spec import Cloud, ColonySpec, PoolSpec
 from jobs.errors import InputError, NoOffer, Problem
 
-__all__ = ["SYSTEM", "place"]
+__all__ = ["SYSTEM", "ZONE_ID", "place"]
 
 SYSTEM = "system"
 """The small CPU pool that every cluster has."""
+ZONE_ID = re.compile(r"[a-z0-9]+-az\d+")
+"""What AWS's price files hold in place of a zone's name."""
+
+_BUILT_AS_ASKED = {"min_nodes", "reservation", "reserved_until", "disk", "image", "compact"}
+"""Of a pool in the file. What was reserved is paid for, used or not: it costs nothing more."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,21 @@ def place(
 ) -> Placement:
     """What will be built, at the prices recorded with it.
 
-    Raises NoOffer (which constraint failed, and near matches), NotSupported, InputError.
+    Where that would be more than `max_price` of the colony or of a cluster, what costs least per
+    hour is taken. Raises NoOffer (which constraint failed, and near matches), NotSupported,
+    InputError.
     """
+    found = _placement(spec, catalog, by, built)
+    if _over(spec, found):
+        found = _placement(spec, catalog, "sticker", built)
+    if over := _over(spec, found):
+        raise NoOffer(over)
+    return found
+
+
+def _placement(
+    spec: ColonySpec, catalog: Catalog, by: str, built: Collection[str] | None
+) -> Placement:
     needs = needs_of(spec)
     buyer = Buyer(catalog, by, frozenset(kinds() if built is None else built))
     if not needs:
@@ -59,12 +78,29 @@ def place(
     )
 
 
+def _over(spec: ColonySpec, found: Placement) -> str:
+    """What costs more per hour than the file allows; empty = nothing."""
+    caps = [("the colony", spec.max_price, found.price_per_hour)]
+    for cluster in spec.clusters:
+        own = [each for each in found.clusters if each.name == cluster.name]
+        price = found.model_copy(update={"clusters": own}).price_per_hour
+        caps.append((f"cluster {cluster.name}", cluster.max_price, price))
+    over = [
+        f"{what} costs at least ${price:,.2f} per hour, over its max_price of ${most:,.2f}"
+        for what, most, price in caps
+        if most is not None and price > most
+    ]
+    return "; ".join(over)
+
+
 def _place_need(need: ClusterNeed, buyer: Buyer) -> list[_Placed]:
     if need.context:
         cluster = ClusterPlacement(
             name=need.name, cloud="existing", region="", context=need.context
         )
         return [_Placed(cluster, need.jobs, "")]
+    if need.given and need.given.cloud == Cloud.ONPREM:
+        return [_Placed(placement_of(need.given), need.jobs, "")]
     if need.given and need.given.cloud:
         buyer.refuse_unbuilt(need.name, need.given.cloud.value)
     bought = need.pools or [_system_only(need)]
@@ -127,6 +163,7 @@ def _built(need: ClusterNeed, where: Where, offers: list[Offer], catalog: Catalo
         region=region,
         zones=given.zones if given else [],
         kubernetes=(given and given.kubernetes) or facts.get("kubernetes", ""),
+        access=given.access if given else None,
         control_plane_per_hour=control_plane_per_hour(cloud),
         pools=pools,
     )
@@ -136,7 +173,7 @@ def _built(need: ClusterNeed, where: Where, offers: list[Offer], catalog: Catalo
 
 def _zone(offer: Offer) -> str | None:
     """Pinned where it matters: AWS has one price for a region, and zone ids are not zone names."""
-    if offer.row.cloud == "aws" and offer.zone == offer.row.zone and not offer.spot:
+    if offer.row.cloud == "aws" and ZONE_ID.fullmatch(offer.row.zone) and not offer.spot:
         return None
     return offer.zone
 
@@ -168,12 +205,13 @@ def _pools(needs: list[PoolNeed], offers: list[Offer]) -> list[PoolPlacement]:
             continue
         name = need.name or _name(offer, names)
         names.add(name)
-        pools[key] = _pool(name, offer)
+        pools[key] = _pool(name, offer, need.given)
     return list(pools.values())
 
 
-def _pool(name: str, offer: Offer) -> PoolPlacement:
+def _pool(name: str, offer: Offer, given: PoolSpec | None) -> PoolPlacement:
     row = offer.row
+    asked = given.model_dump(include=_BUILT_AS_ASKED) if given else {}
     return PoolPlacement(
         name=name,
         instance_type=row.instance_type,
@@ -184,7 +222,8 @@ def _pool(name: str, offer: Offer) -> PoolPlacement:
         zone=_zone(offer),
         cpus=row.cpus or 0,
         memory_gib=row.memory_gib or 0,
-        price_per_node_hour=offer.price_per_node_hour,
+        price_per_node_hour=0 if asked.get("reservation") else offer.price_per_node_hour,
+        **asked,
     )
 
 

@@ -7,28 +7,28 @@ type by name. Cost is the expected bill until the run is done (`expected`), or t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from heapq import nsmallest
-from itertools import groupby
 from typing import Any
 
 from colony.market.age import age_notes
 from colony.market.catalog import Catalog
-from colony.market.costs import Expected, expected, line
+from colony.market.costs import Expected, expected
 from colony.market.egress import Where
-from colony.market.facts import cluster_facts
-from colony.market.refusals import Kinds, Refusal, sift, sifted_text
+from colony.market.lanes import Kinds, Lane
+from colony.market.ranking import Fitting, Ranking
+from colony.market.refusals import Refusal, sift, sifted_text
 from colony.market.request import Request
 from colony.market.rows import Row, total
 from colony.market.rules import rules_of
 from jobs.problems import near
 
-__all__ = ["Offer", "Plan", "order", "plan"]
+__all__ = ["OWN", "Offer", "Plan", "order", "plan"]
 
-_Pair = tuple[Row, bool]
+OWN = {"onprem": "own", "existing": "existing"}
+"""Where nothing is bought -> how it is called."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,21 @@ class Offer:
     spot: bool
     zone: str | None
     expected: Expected
+    cluster: str = ""
+    """The cluster of the file that it is in, or would be bought for."""
+    free: int | None = None
+    """Nodes of this size that are free there; None = as many as the cloud gives, or not known."""
+    reserved: bool = False
+    """See `Request.reserved`."""
+
+    @property
+    def capacity(self) -> str:
+        """How it is had: own, existing, reserved, spot or on-demand."""
+        if self.row.cloud in OWN:
+            return OWN[self.row.cloud]
+        if self.reserved:
+            return "reserved"
+        return "spot" if self.spot else "on-demand"
 
     @property
     def where(self) -> Where:
@@ -47,7 +62,7 @@ class Offer:
 
     @property
     def price_per_node_hour(self) -> float:
-        return self.row.price_as(self.spot) or 0.0
+        return 0.0 if self.reserved else self.row.price_as(self.spot) or 0.0
 
     @property
     def price_per_hour(self) -> float:
@@ -67,6 +82,9 @@ class Offer:
             "price_per_node_hour": self.price_per_node_hour,
             "price_per_hour": self.price_per_hour,
             "date": row.date,
+            "capacity": self.capacity,
+            "cluster": self.cluster or None,
+            "free": self.free,
             "expected": self.expected.to_dict(),
         }
 
@@ -77,8 +95,8 @@ class Plan:
 
     request: Request
     catalog: Catalog
-    fitting: Sequence[_Pair]
-    """Feasible, in no order."""
+    fitting: Fitting
+    """Feasible, by kind of machine."""
     refusals: Sequence[Refusal]
     top: int | None = None
     by: str = "expected"
@@ -87,15 +105,12 @@ class Plan:
     @cached_property
     def offers(self) -> list[Offer]:
         """The best `top`, or all, each with what the run is expected to cost there."""
-        return [self._offer(*pair) for pair in self._best(self.top)]
+        return [self._offer(*pair) for pair in self._ranking.best(self.top)]
 
     @cached_property
     def by_region(self) -> list[Offer]:
         """The best of each region, ranked, whatever `top` is."""
-        best: dict[Where, _Pair] = {}
-        for row, spot in self._best(None):
-            best.setdefault((row.cloud, row.region), (row, spot))
-        return [self._offer(row, spot) for row, spot in best.values()]
+        return [self._offer(*pair) for pair in self._ranking.by_region()]
 
     @property
     def chosen(self) -> Offer | None:
@@ -122,37 +137,26 @@ class Plan:
             "offers": offers,
             "chosen": offers[0] if offers else None,
             "refused": self.refused,
-            "found": len(self.fitting),
+            "found": self.found,
             "notes": self.notes,
         }
 
-    def _best(self, top: int | None) -> list[_Pair]:
-        """By cost, equals by capacity and name: few need these, so few are compared by them."""
-        pairs, costs = self.fitting, self._costs
-        places: Iterable[int] = range(len(pairs))
-        if top is not None and top < len(pairs):
-            limit = nsmallest(top, costs)[-1]
-            places = [place for place, cost in enumerate(costs) if cost <= limit]
-        found: list[_Pair] = []
-        for _, group in groupby(sorted(places, key=costs.__getitem__), key=costs.__getitem__):
-            equal = [pairs[place] for place in group]
-            if len(equal) > 1:
-                equal.sort(key=lambda pair: (pair[1], total(pair[0])))
-            found += equal
-        return found[:top]
+    @property
+    def found(self) -> int:
+        """How many rows are feasible."""
+        return sum(len(lane) for lane, _ in self.fitting)
 
     @cached_property
-    def _costs(self) -> list[float]:
-        if self.by == "expected":
-            return _bills(self.fitting, self.request, self.catalog)
-        return [row.price_as(spot) or 0.0 for row, spot in self.fitting]
+    def _ranking(self) -> Ranking:
+        return Ranking(self.fitting, self.request, self.catalog, self.by)
 
     def _offer(self, row: Row, spot: bool) -> Offer:
         request = self.request
         zone = row.zone or (request.zones[0] if len(request.zones) == 1 else None)
-        rate, taken = request.nodes * (row.price_as(spot) or 0), request.nodes * spot
+        price = 0.0 if request.reserved else row.price_as(spot) or 0.0
+        rate, taken = request.nodes * price, request.nodes * spot
         bill = expected(self.catalog, row.cloud, row.region, rate, request.hours, taken)
-        return Offer(row, request.nodes, spot, zone, bill)
+        return Offer(row, request.nodes, spot, zone, bill, reserved=request.reserved)
 
 
 def plan(
@@ -166,14 +170,14 @@ def plan(
     """`top` limits the offers shown; `today` is the day by which prices are stale; `built` are
     the clouds that can be chosen (default: those whose cluster kind is built)."""
     if request.context:
-        return Plan(request, catalog, [(_existing(request), False)], (), today=today)
+        return Plan(request, catalog, [(Lane([_existing(request)]), False)], (), today=today)
     built = _built() if built is None else built
-    fitting: list[_Pair] = []
+    fitting: list[tuple[Lane, bool]] = []
     refusals: list[Refusal] = []
     for spot in (False, True) if request.use_spot is None else (request.use_spot,):
         kinds = _kinds(request, catalog)
         kept, refused = sift(kinds, rules_of(request, catalog, built, spot))
-        fitting += [(row, spot) for rows in kept for row in rows]
+        fitting += [(lane, spot) for lane in kept]
         told = {refusal.reason for refusal in refusals}
         refused = refused or ([] if kinds else [_unknown(request, catalog)])
         refusals += [refusal for refusal in refused if refusal.reason not in told]
@@ -198,21 +202,6 @@ def _kinds(request: Request, catalog: Catalog) -> Kinds:
     return catalog.kinds_of(request.instance_type)
 
 
-def _bills(pairs: Sequence[_Pair], request: Request, catalog: Catalog) -> list[float]:
-    """What all machines of a place have in common is reckoned once."""
-    nodes = request.nodes
-    lines = {
-        (cloud, region, spot): line(catalog, cloud, region, request.hours, nodes * spot)
-        for cloud, region, spot in {(row.cloud, row.region, spot) for row, spot in pairs}
-    }
-    costs = []
-    for row, spot in pairs:
-        fixed, hours = lines[row.cloud, row.region, spot]
-        price = (row.spot_price if spot else row.price) or 0
-        costs.append(round(fixed + hours * (nodes * price), 6))
-    return costs
-
-
 def _existing(request: Request) -> Row:
     """Somebody else pays: a machine of the size asked for, at no price."""
     return Row(
@@ -235,6 +224,8 @@ def _unknown(request: Request, catalog: Catalog) -> Refusal:
 
 
 def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterator[str]:
+    from components.clusters.abilities import has_spot  # late: the market alone is light to import
+
     if request.context:
         yield f"runs on the existing cluster of context {request.context}: nothing is bought"
         return
@@ -243,6 +234,6 @@ def _notes(request: Request, offers: list[Offer], today: date | None) -> Iterato
     if request.needed_cpus != request.cpus:
         yield f"no size was asked for: machines with {request.needed_cpus} vCPUs"
     for cloud in sorted({offer.row.cloud for offer in offers if offer.spot}):
-        if not cluster_facts(cloud).get("spot", True):
+        if not has_spot(cloud):
             yield f"spot pools on {cloud} are not built yet: this is a price, not a plan to run"
     yield from age_notes(((offer.row.cloud, offer.row.date) for offer in offers), today)

@@ -54,6 +54,8 @@ class Request:
     """An existing cluster: nothing is bought."""
     hours: float = 1.0
     """Expected run time, for the money shown."""
+    reserved: bool = False
+    """Paid for already, used or not: its price need not be known, and none is counted."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "zones", tuple(self.zones))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from colony.market.catalog import Catalog
+from colony.market.lanes import Lane
 from colony.market.request import Request
 from colony.market.rows import Row
 from jobs.quantities import Amount, parse_cpus, parse_memory
@@ -21,7 +23,8 @@ def _no_gap(_: Row) -> float:
 class Rule:
     """`near` says what to ask for instead of `asked` so that a row would hold; `gap` how far off
     it is. `splits`: rows are refused for different reasons. `of_kind`: it looks at nothing but what
-    all rows of one kind of machine share; `near` too, unless it `names_places`."""
+    all rows of one kind of machine share; `near` too, unless it `names_places`. `parts` is `holds`
+    for a whole lane, where that is quicker; `by_price`: `gap` is the price, and rows come by it."""
 
     holds: Callable[[Row], bool]
     reason: Callable[[Row], str]
@@ -31,6 +34,8 @@ class Rule:
     splits: bool = False
     of_kind: bool = False
     names_places: bool = False
+    parts: Callable[[Lane], tuple[Lane, Lane]] | None = None
+    by_price: bool = False
 
 
 def rules_of(request: Request, catalog: Catalog, built: Collection[str], spot: bool) -> list[Rule]:
@@ -98,6 +103,7 @@ def _place(request: Request, catalog: Catalog) -> Iterator[Rule]:
             reason=lambda row: f"no {request.what} in region {region}",
             near=lambda row: row.region,
             asked=region,
+            parts=lambda lane: lane.region(region),
         )
     if zones:
         yield Rule(
@@ -143,10 +149,13 @@ def _amount(amount: Amount, unit: str, have: Callable[[Row], float | None]) -> R
 
 
 def _money(request: Request, spot: bool) -> Iterator[Rule]:
+    if request.reserved:
+        return
     yield Rule(
         holds=lambda row: row.price_as(spot) is not None,
         reason=lambda row: "spot price unknown" if spot else "price unknown",
         near=lambda row: _otherwise(row, spot),
+        parts=lambda lane: lane.priced(spot),
     )
     limit = request.max_price
     if limit:
@@ -154,7 +163,16 @@ def _money(request: Request, spot: bool) -> Iterator[Rule]:
             holds=lambda row: (row.price_as(spot) or 0) <= limit,
             reason=lambda row: f"over ${limit:g} a node-hour",
             near=lambda row: f"${row.price_as(spot):g}",
+            parts=lambda lane: _capped(lane, limit, spot),
         )
+
+
+def _capped(lane: Lane, limit: float, spot: bool) -> tuple[Lane, Lane]:
+    """Of a lane by rising price; one without prices (a near match's) is not over the limit."""
+    place = bisect_right(lane, limit, key=lambda row: row.price_as(spot) or 0.0)
+    if place in (0, len(lane)):
+        return (lane, Lane()) if place else (Lane(), lane)
+    return Lane(lane[:place]), Lane(lane[place:])
 
 
 def _otherwise(row: Row, spot: bool) -> str:
@@ -165,13 +183,18 @@ def _otherwise(row: Row, spot: bool) -> str:
     return f"{where} {'on demand' if spot else 'as spot'} at ${price:,.2f}/h"
 
 
+def _usd(price: float | None) -> str:
+    return "an unknown price" if price is None else f"${price:,.2f}"
+
+
 def _kind(built: Collection[str], spot: bool) -> Rule:
     return Rule(
         holds=lambda row: row.cloud in built,
-        reason=lambda row: f"the cluster kind for {row.cloud} is not built yet",
-        near=lambda row: f"{row.instance_type} in {row.region} at ${row.price_as(spot):,.2f}/h",
+        reason=lambda row: f"not provisionable here: {row.cloud} has no cluster kind",
+        near=lambda row: f"{row.instance_type} in {row.region} at {_usd(row.price_as(spot))}/h",
         gap=lambda row: row.price_as(spot) or 0.0,
         splits=True,
         of_kind=True,
         names_places=True,
+        by_price=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from colony.market.catalog import Catalog
 from colony.market.rows import tie
+from jobs.accelerators import find
 
 __all__ = ["rows"]
 
@@ -31,6 +32,8 @@ def rows(
             "zone": row.zone or None,
             "instance_type": row.instance_type,
             "accelerators": f"{row.accelerator}:{row.gpus:g}",
+            "gpu_memory_gib": row.gpu_memory_gib,
+            "compute": (known.compute if (known := find(row.accelerator)) else "") or None,
             "cpus": row.cpus,
             "memory_gib": row.memory_gib,
             "price": row.price,

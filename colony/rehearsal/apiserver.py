@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from threading import Event
 from typing import Any
 
@@ -82,8 +83,28 @@ class ApiServer:
         return sorted(found, key=place_of)
 
     def discard(self, cluster: str, kind: str, namespace: str | None, name: str) -> list[Change]:
-        """Changes of `kubectl delete`. Raises Refusal where there is no such object."""
-        return self.removal(cluster, self.find_key(cluster, kind, namespace, name))
+        """Changes of `kubectl delete`. What has finalizers stays, and only loses what it brought
+        about in the cloud. Raises Refusal where there is no such object."""
+        key = self.find_key(cluster, kind, namespace, name)
+        record = self.records(cluster)[key]
+        metadata = record["object"]["metadata"]
+        if not metadata.get("finalizers"):
+            return self.removal(cluster, key)
+        if metadata.get("deletionTimestamp"):
+            return []
+        at = datetime.fromtimestamp(self.world.clock, timezone.utc).isoformat()
+        changes = [change for thing in self._backs(record) for change in self.cloud.release(thing)]
+        return [_with(cluster, key, record, {**metadata, "deletionTimestamp": at}), *changes]
+
+    def free(self, cluster: str, kind: str, namespace: str | None, name: str) -> list[Change]:
+        """Takes all finalizers off; what was to be deleted goes. Raises Refusal as above."""
+        key = self.find_key(cluster, kind, namespace, name)
+        record = self.records(cluster)[key]
+        metadata = record["object"]["metadata"]
+        if metadata.get("deletionTimestamp"):
+            return self.removal(cluster, key)
+        free = {name: value for name, value in metadata.items() if name != "finalizers"}
+        return [_with(cluster, key, record, free)]
 
     def vacate(self, cluster: str, stopped: Event) -> None:
         """Before a cluster is deleted: its objects are in the journal, and go with it."""
@@ -206,6 +227,15 @@ class ApiServer:
         text = self.package.errors[name]
         message = str(render(text.message, {**facts, "code": text.code}))
         return Refusal(text.code, message, text.seconds)
+
+
+def _with(cluster: str, key: str, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> Change:
+    return [
+        "object",
+        cluster,
+        key,
+        {**record, "object": {**record["object"], "metadata": metadata}},
+    ]
 
 
 def _matches(obj: Mapping[str, Any], when: Mapping[str, Any]) -> bool:

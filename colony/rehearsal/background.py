@@ -20,7 +20,7 @@ class Background:
 
     `manifests` are the job's objects, the workload last, `secrets` the Secrets of its namespace,
     both as the cluster has them: the code and the secret environment really came that way.
-    `job` is whose policy decides.
+    `job` is whose policy decides. `append`: to the logs of an earlier start.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Background:
         buckets: Path,
         on_line: Callable[[str], None],
         job: Job | None = None,
+        append: bool = False,
     ) -> None:
         named = _names(list(manifests))
         data = [_opened(each) for each in secrets if each["metadata"]["name"] in named]
@@ -39,7 +40,7 @@ class Background:
         env = {k: v.decode() for each in data if CODE_FILE not in each for k, v in each.items()}
         self._execution = Execution(
             manifests, folder, logs, archive=code, secrets=env, buckets=buckets, on_line=on_line,
-            job=job,
+            job=job, append=append,
         )  # fmt: skip
         self._result: ExecResult | None = None
         self._error: BaseException | None = None
@@ -58,9 +59,11 @@ class Background:
         assert self._result is not None
         return self._result
 
-    def stop(self) -> None:
+    def stop(self, at_once: bool = False) -> None:
         """Cancels what still runs, and waits until its processes are gone."""
         self._execution.cancel()
+        if at_once:
+            self._execution.cancel()
         self._thread.join()
 
     def _run(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from colony.rehearsal.package import Package
 from colony.rehearsal.state import Change
+from colony.rehearsal.templates import lookup
 
 __all__ = ["Call", "Config", "Refusal", "Result"]
 
@@ -51,7 +52,10 @@ class Call:
     @property
     def tags(self) -> dict[str, str]:
         """The provider's and its own."""
-        own = self.inputs.get(self.package.tags_input)
+        rule = self.package.types.get(self.type)
+        own = lookup(self.inputs, (rule and rule.tags) or self.package.tags_input)
+        if isinstance(own, str):
+            return dict(pair.split("=", 1) for pair in own.split(", ") if "=" in pair)
         return {**self.config.default_tags, **(own if isinstance(own, dict) else {})}
 
 

@@ -7,13 +7,15 @@ commits them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from re import fullmatch
 from typing import Any
 
 from colony.rehearsal.calls import Call, Refusal, Result
 from colony.rehearsal.making import Making, rendered
-from colony.rehearsal.package import Made, Package
+from colony.rehearsal.package import Made, Package, ResourceType
+from colony.rehearsal.schema import Failure
 from colony.rehearsal.state import Change, Thing, as_change
-from colony.rehearsal.templates import Context, digest, render
+from colony.rehearsal.templates import UNKNOWN, Context, digest, lookup, render
 from colony.rehearsal.wire import mask, spread
 
 __all__ = ["Cloud"]
@@ -31,6 +33,16 @@ class Cloud(Making):
             return {path: kept}
         generation = self.world.generations.get(call.urn, 0) + 1
         return {path: f"{call.name}-{digest(self.seed, call.urn, 'name', generation)[:7]}"}
+
+    def misnamed(self, call: Call, inputs: Mapping[str, Any]) -> list[Failure]:
+        """Names that the cloud would not take."""
+        patterns = self.rule(call.package, call.type).patterns
+        given = {path: lookup(inputs, path) for path in patterns}
+        return [
+            Failure(path, f"{name!r} is not allowed: it must match {patterns[path]}")
+            for path, name in given.items()
+            if isinstance(name, str) and name != UNKNOWN and not fullmatch(patterns[path], name)
+        ]
 
     def create(self, call: Call) -> Result:
         """A new thing, and what comes with it."""
@@ -81,25 +93,34 @@ class Cloud(Making):
         name = f"{cluster.key}/{key}"
         return self.companion(package, made.type, inputs, cluster.region, name, [])
 
-    def half(self, call: Call) -> Result:
-        """What a create that ran out of capacity leaves: the thing without its machines."""
+    def half(self, call: Call, nodes: int = 0) -> Result:
+        """What a create that ran out of capacity leaves: the thing with so many of its machines."""
         result = self.create(call)
         if "status" in result.outputs:
             result.outputs["status"] = "CREATE_FAILED"
         kind, key, value = result.changes[0]
         hidden = mask(result.outputs, result.secrets, self.key)
-        result.changes = [[kind, key, {**value, "outputs": hidden, "usd_per_hour": 0.0}]]
+        came = min(1.0, nodes / value["nodes"]) if value["nodes"] else 0.0
+        billed = {"usd_per_hour": value["usd_per_hour"] * came, "nodes": value["nodes"] * came}
+        result.changes = [[kind, key, {**value, "outputs": hidden, **billed}]]
         return result
+
+    def machine(self, package: Package, inputs: Mapping[str, Any]) -> str:
+        """The machine type that a thing of these inputs is made of."""
+        return rendered(package.facts.get("instance", ""), {"inputs": inputs})
 
     def context(self, call: Call) -> Context:
         """What the texts of errors can name."""
         zones = self._zones(call.package, call.region)
+        follow = self.follow(call.package.types.get(call.type), call.region)
+        facts = {"inputs": call.inputs, "follow": follow}
+        found = {n: rendered(text, facts) for n, text in call.package.facts.items()}
         return {
             "id": call.id, "name": call.name, "type": call.type, "inputs": call.inputs,
             "region": call.region, "zone": zones[0] if zones else call.region,
             "account": self._account(call.package), "key": digest(self.seed, call.urn),
             "constants": call.package.constants,
-            **{n: rendered(t, {"inputs": call.inputs}) for n, t in call.package.facts.items()},
+            **{name: text for name, text in found.items() if text},
         }  # fmt: skip
 
     def invoke(self, package: Package, token: str, args: dict[str, Any], region: str) -> Any:
@@ -115,6 +136,7 @@ class Cloud(Making):
     def _put(self, call: Call, generation: int, old: Thing | None) -> Result:
         rule = self.rule(call.package, call.type)
         self.refuse_missing(call.package, rule, call.type, call.inputs, call.region)
+        self._refuse_without(call, rule)
         revision = old.revision + 1 if old else 1
         context = {**self.context_of(call, generation), "revision": revision}
         id_ = old.id if old else str(render(rule.id, context))
@@ -129,6 +151,12 @@ class Cloud(Making):
         changes += [["thing", t.key, None] for t in stale if t.key not in keep]
         secrets = spread(outputs, call.inputs, call.secrets)
         return Result(id_, outputs, changes, secrets=secrets)
+
+    def _refuse_without(self, call: Call, rule: ResourceType) -> None:
+        for path, error in rule.demands.items():
+            if lookup(call.inputs, path) in (None, "", []):
+                default = f"{call.type}: {path} is missing"
+                raise self.error(call.package, rule, error, self.context(call), default)
 
     def _refuse_blocked(self, thing: Thing, parts: set[str]) -> None:
         package = self.packages[thing.package]

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from colony.rehearsal.calls import Refusal
+from colony.rehearsal.drift import drifted
+from colony.rehearsal.nodes import nodes_of
 from colony.rehearsal.simulation import Simulation
 from colony.rehearsal.state import Change, Thing
 
@@ -58,23 +60,42 @@ class Control:
     def do_inventory(
         self, tags: dict[str, str] | None = None, everything: bool = False
     ) -> list[dict[str, Any]]:
+        for package in sorted({t.package for t in self._world.things.values()}):
+            self._simulation.refuse("read", package, f"{package}:inventory", "inventory")
         things = [t for t in self._world.things.values() if everything or t.usd_per_hour]
         wanted = (tags or {}).items()
-        return [_row(t) for t in sorted(things, key=_order) if wanted <= t.tags.items()]
+        found = [t for t in sorted(things, key=_order) if wanted <= t.tags.items()]
+        return [{**_row(t), "idle": self._idle(t)} for t in found]
+
+    def _idle(self, thing: Thing) -> bool:
+        rule = self._simulation.packages[thing.package].types.get(thing.type)
+        return bool(rule and rule.idle and not thing.goes_with)
 
     def do_thing(self, id: str) -> dict[str, Any]:
         return asdict(self._find(id))
 
+    def do_nodes(self, cluster_id: str) -> list[dict[str, Any]]:
+        return nodes_of(self._simulation.store, self._simulation.faults, cluster_id)
+
     def do_delete(self, id: str, type: str | None = None) -> bool:
+        thing = self._find(id, type)
+        urn = thing.urn or thing.id
+        self._simulation.refuse("delete", thing.package, thing.type, urn, thing.region)
+
         def make() -> list[Change]:
-            return self._simulation.cloud.removal(self._find(id, type), detach=True)
+            return self._simulation.cloud.removal(thing, detach=True)
 
         self._simulation.change("delete", make, id=id, by="control")
         return True
 
+    def do_drift(self) -> int:
+        """Everything is changed as clouds and controllers do; how many things were."""
+        return len(self._simulation.change("drift", lambda: drifted(self._simulation)))
+
     def do_objects(
         self, cluster_id: str, kind: str, namespace: str | None = None
     ) -> list[dict[str, Any]]:
+        self._reach("read", cluster_id, kind)
         return self._simulation.kubernetes.objects(cluster_id, kind, namespace)
 
     def do_put_object(self, cluster_id: str, obj: dict[str, Any]) -> bool:
@@ -90,7 +111,18 @@ class Control:
         def make() -> list[Change]:
             return kubernetes.discard(cluster_id, kind, namespace, name)
 
+        self._reach("delete", cluster_id, kind)
         self._simulation.change("remove", make, id=f"{kind}/{namespace}/{name}")
+        return True
+
+    def do_free_object(self, cluster_id: str, kind: str, namespace: str | None, name: str) -> bool:
+        kubernetes = self._simulation.kubernetes
+
+        def make() -> list[Change]:
+            return kubernetes.free(cluster_id, kind, namespace, name)
+
+        self._reach("update", cluster_id, kind)
+        self._simulation.change("free", make, id=f"{kind}/{namespace}/{name}")
         return True
 
     def do_patch_status(
@@ -106,6 +138,19 @@ class Control:
 
         self._simulation.change("status", make, id=f"{kind}/{namespace}/{name}")
         return True
+
+    def do_preempt(self, urn: str, region: str) -> int:
+        """Notes that a machine of a pool was taken; returns how often that has happened."""
+        noted: list[Change] = [["clock", self._world.clock]]
+        facts = {"urn": urn, "region": region, "seconds": 0.0}
+        self._simulation.change("preempt", lambda: noted, **facts)
+        return self.do_preempted(urn, region)
+
+    def do_preempted(self, urn: str, region: str) -> int:
+        return sum(
+            (entry["op"], entry.get("urn"), entry.get("region")) == ("preempt", urn, region)
+            for entry in self._simulation.store.entries
+        )
 
     def do_add_cluster(self, cluster_id: str, endpoint: str = "") -> bool:
         changes: list[Change] = [["cluster", cluster_id, {"endpoint": endpoint}]]
@@ -124,6 +169,10 @@ class Control:
             for entry in self._simulation.store.entries
             if entry.get("urn")
         ]
+
+    def _reach(self, op: str, cluster: str, kind: str) -> None:
+        """`kubernetes:api:KIND` is the type by which a fault names what the engine does not ask."""
+        self._simulation.refuse(op, "kubernetes", f"kubernetes:api:{kind}", f"{cluster}/{kind}")
 
     def _find(self, id: str, type: str | None = None) -> Thing:
         """By id; of two types of one id the one that costs money."""

@@ -68,8 +68,9 @@ class Execution:
 
     `archive` is the packed code, `secrets` the job's secret environment, `buckets` where
     `s3://BUCKET/KEY` lands (as `s3/BUCKET/KEY`). `on_line` gets each line as `[worker-0] text`.
-    `job` is whose policy decides; absent = the controller's own rules. `max_seconds` replaces the
-    job's own bound. Raises InputError for more than `limit` pods, NotReady without bash.
+    `job` is whose policy decides; absent = the controller's own rules. `append`: to the logs that
+    are there. `max_seconds` replaces the job's own bound. Raises InputError for more than `limit`
+    pods, NotReady without bash.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Execution:
         buckets: Path | None = None,
         on_line: OnLine | None = None,
         job: Job | None = None,
+        append: bool = False,
         max_seconds: float | None = None,
         grace: float = GRACE,
         limit: int = MAX_PODS,
@@ -98,6 +100,7 @@ class Execution:
         self._archive, self._secrets = archive, secrets or {}
         self._logs = logs.resolve()
         self._on_line = on_line or (lambda line: None)
+        self._append = append
         self._seconds = plan.seconds if max_seconds is None else max_seconds
         self._grace = grace
         self._cancels = 0
@@ -127,7 +130,7 @@ class Execution:
         return failed and not final and result.attempts <= self._plan.restarts
 
     def _attempt(self, sandbox: Sandbox, number: int) -> ExecResult:
-        mode = "wb" if number == 1 else "ab"
+        mode = "ab" if number > 1 or self._append else "wb"
         sandbox.clear()
         with running_gang(self._logs, mode, self._on_line) as gang:
             attempt = Attempt(self._plan, sandbox, gang)

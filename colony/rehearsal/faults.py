@@ -11,6 +11,16 @@ faults:
     slow: 600                      seconds longer; "3x" is three times as long
     kill: after                    SIGKILL of the run, before or after the operation took effect
     objects: [...]                 Kubernetes objects that the user's job makes by kubectl
+    late: 600                      seconds after its `up` until nodes have what the release brings
+    nodes: 3                       machines of a refused create that came up all the same
+
+quotas:
+  - region: us-east-1              a glob, as is `instance`
+    instance: "p5*"
+    nodes: 8                       of these kinds together may run there
+    told: false                    nobody is told before it is met
+
+preemptions: [...]                 spot machines that are taken: `preemptions.py`
 """
 
 from __future__ import annotations
@@ -27,11 +37,15 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from colony.rehearsal.package import load_packages
+from colony.rehearsal.preemptions import PreemptionRule
 from colony.rehearsal.templates import digest, lookup
 from jobs.errors import InputError, Problem
 from jobs.model import Strict
 
-__all__ = ["Fault", "Faults", "Kill", "Operation", "error_names", "load_faults", "parse_faults"]
+__all__ = [
+    "Fault", "Faults", "Kill", "Operation", "QuotaRule", "error_names", "load_faults",
+    "parse_faults",
+]  # fmt: skip
 
 UNLIMITED = 1_000_000
 
@@ -66,6 +80,9 @@ class Fault(Strict):
     slow: str | None = None
     kill: Kill | None = None
     objects: list[dict[str, Any]] = Field(default_factory=list)
+    late: float = Field(default=0.0, ge=0)
+    """Seconds; only of releases whose layers make devices of nodes known."""
+    nodes: int = Field(default=0, ge=0)
 
     @field_validator("times", mode="before")
     @classmethod
@@ -84,8 +101,8 @@ class Fault(Strict):
     def _does_something(self) -> Fault:
         if self.urn == "*" and self.type == "*":
             raise ValueError("a fault needs `urn` or `type`")
-        if not (self.error or self.slow or self.kill or self.objects):
-            raise ValueError("a fault needs `error`, `slow`, `kill` or `objects`")
+        if not (self.error or self.slow or self.kill or self.objects or self.late):
+            raise ValueError("a fault needs `error`, `slow`, `kill`, `objects` or `late`")
         return self
 
     def hits(self, op: str, urn: str, attempt: int, seed: int, facts: Mapping[str, Any]) -> bool:
@@ -102,6 +119,10 @@ class Fault(Strict):
             return False
         return chance(seed, urn, op, attempt) < self.chance
 
+    def delays(self, type_: str, urn: str) -> bool:
+        """True if what this release brings comes late."""
+        return bool(self.late) and fnmatchcase(type_, self.type) and fnmatchcase(urn, self.urn)
+
     def seconds(self, usual: float) -> float:
         """How long the operation takes under this fault."""
         if not self.slow:
@@ -111,10 +132,25 @@ class Fault(Strict):
         return usual + float(self.slow)
 
 
+class QuotaRule(Strict):
+    """How many machines of some kinds may run in a region."""
+
+    region: str = "*"
+    instance: str = "*"
+    nodes: int = Field(ge=0)
+    told: bool = True
+
+    def holds(self, region: str, instance: str) -> bool:
+        """True if machines of this type are counted."""
+        return fnmatchcase(region, self.region) and fnmatchcase(instance, self.instance)
+
+
 class Faults(Strict):
     """A fault file."""
 
     faults: list[Fault] = Field(default_factory=list)
+    quotas: list[QuotaRule] = Field(default_factory=list)
+    preemptions: list[PreemptionRule] = Field(default_factory=list)
 
     @property
     def kills(self) -> bool:
@@ -180,11 +216,15 @@ def _is_number(text: str) -> bool:
 
 def _problem(item: Any) -> Problem:
     path = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in item["loc"]).lstrip(".")
-    known = Fault.model_fields if len(item["loc"]) > 1 else Faults.model_fields
+    inner = _RULES.get(str(item["loc"][0]) if item["loc"] else "", Fault)
+    known = inner.model_fields if len(item["loc"]) > 1 else Faults.model_fields
     if item["type"] == "extra_forbidden":
         return Problem(path, "unknown key", _near(str(item["loc"][-1]), list(known)))
     hint = _near(str(item["input"]), _choices(item)) if item["type"] == "enum" else ""
     return Problem(path, item["msg"].removeprefix("Value error, "), hint)
+
+
+_RULES: dict[str, type[Strict]] = {"quotas": QuotaRule, "preemptions": PreemptionRule}
 
 
 def _choices(item: Any) -> list[str]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from colony.rehearsal.expand import KINDS, Plan, PlannedPod, expand, kind_of
 from colony.rehearsal.expand_trainjob import as_jobset
+from colony.rehearsal.measured import write_logs
 from colony.rehearsal.statuses import Moment, Stage, status_of, suspended
+from jobs.recovery import Recovery, Work
 
 if TYPE_CHECKING:
     from colony.rehearsal.background import Background
@@ -67,7 +69,12 @@ class SimulatedJob:
     born: float
     start: Callable[[Object], Background] | None = None
     """Really runs the job, whose workload it is given; None = modelled."""
+    work: Work = field(default_factory=lambda: Work(Recovery()))
+    """What its earlier starts have left."""
+    machines: float = 0.0
+    """World time at which all of its machines are there."""
     stage: str = "new"
+    uid: str = ""
     execution: Background | None = field(default=None, repr=False)
 
     def next_change(self) -> float:
@@ -75,7 +82,12 @@ class SimulatedJob:
         return self._times().get(self.stage, HELD)
 
     def tick(self, now: float) -> None:
-        """Times count from the resumption of a job that was suspended by hand."""
+        """Times count from the resumption of a job that was suspended by hand, and from the making
+        of a workload that was made anew."""
+        if self._made_anew():
+            self.stage, self.born, self.execution = "new", now, None
+        if self.stage in ("created", "admitted", "running") and self._workload() is None:
+            self._gone()
         steps = {
             "new": self._created,
             "created": self._admitted,
@@ -87,10 +99,24 @@ class SimulatedJob:
         if self.stage == "created" and self._by_hand(self._workload()):
             self.born = now
 
-    def stop(self) -> None:
-        """Whatever really runs is ended, and waited for."""
+    def take(self, at: float, back: float, notice: float) -> None:
+        """A machine under it is taken `at` a time, and is there again `back` seconds later. Its
+        pods were told to end `notice` seconds before; one that ended so explains its failure."""
+        began, self.machines = self._times()["admitted"], at + back
+        if self.stage not in ("admitted", "running"):
+            return
         if self.execution is not None:
             self.execution.stop()
+        if self.stage == "running":
+            self.work.stop(max(0.0, at - began), notice)
+        self.stage = "ended"
+        self._put(self._plan().pods[0], _shut_down(at))
+        self._write(Stage.FAILED, at)
+
+    def stop(self, at_once: bool = False) -> None:
+        """Whatever really runs is ended, and waited for."""
+        if self.execution is not None:
+            self.execution.stop(at_once)
         self._drop_child()
 
     @property
@@ -101,12 +127,12 @@ class SimulatedJob:
     def _times(self) -> dict[str, float]:
         workload = self._workload()
         admitted = self.born + (ADMISSION if self._queued(workload) else 0.0)
-        running = admitted + PULL
+        running = max(admitted, self.machines) + PULL
         return {
             "new": self.born,
             "created": HELD if self._by_hand(workload) else admitted,
             "admitted": running,
-            "running": running + _expected(workload),
+            "running": running + max(0.0, _expected(workload) - self.work.done),
         }
 
     def _created(self) -> None:
@@ -132,12 +158,30 @@ class SimulatedJob:
         for pod in self._shown():
             self.world.delete_object(self.cluster, "Pod", self.namespace, pod.name)
         result = self.execution.result() if self.execution else None
+        if result is None and (workload := self._workload()):
+            write_logs(self.world, self.name, workload)
         if result is None or result.outcome == "succeeded":
             self._write(Stage.SUCCEEDED, at)
             return
         if result.first_failed:
             self._put_failed(result)
         self._write(Stage.FAILED, at, result.outcome == "timed_out")
+
+    def _gone(self) -> None:
+        """Somebody has deleted it: its pods go with it."""
+        self.stop()
+        self.stage = "ended"
+        for pod in self.world.objects(self.cluster, "Pod", self.namespace):
+            if (pod["metadata"].get("labels") or {}).get(JOB_LABEL) == self.name:
+                name = pod["metadata"]["name"]
+                self.world.delete_object(self.cluster, "Pod", self.namespace, name)
+
+    def _made_anew(self) -> bool:
+        workload = self._workload()
+        uid = str(workload["metadata"].get("uid", "")) if workload else ""
+        anew = self.stage == "ended" and bool(self.uid) and uid not in ("", self.uid)
+        self.uid = uid or self.uid
+        return anew
 
     def _put_failed(self, result: ExecResult) -> None:
         """The pod that explains it."""
@@ -217,6 +261,15 @@ class SimulatedJob:
         if workload is None or self._queued(workload):
             return False
         return suspended(kind_of(workload), workload)
+
+
+def _shut_down(at: float) -> Object:
+    """As a kubelet leaves a pod whose machine is taken:
+    https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/"""
+    text = "Pod was terminated in response to imminent node shutdown."
+    target = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet",
+              "message": text, "lastTransitionTime": _stamp(at)}  # fmt: skip
+    return {"phase": "Failed", "reason": "Terminated", "message": text, "conditions": [target]}
 
 
 def _belongs(workload: Object, name: str) -> bool:

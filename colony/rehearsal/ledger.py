@@ -1,6 +1,7 @@
 """`ledger.jsonl`: what exists and costs money, append-only.
 
-    {"at", "op": "create" | "delete" | "bill", "id", "type", "tags", "usd_per_hour", "urn"?}
+    {"at", "op": "create" | "delete" | "bill", "id", "type", "tags", "usd_per_hour",
+     "nodes"?, "urn"?}
 
 What is left follows from the file alone. A second `create` of one thing says that its price or
 its tags changed.

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ LONG_SECONDS = 300.0
 """For what may have to wait for a real API server."""
 LONG = ("delete", "delete_object", "put_object")
 POLL_SECONDS = 0.02
+GONE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+"""CANCELLED: another command of this world has ended the server in the middle of our question."""
 METHOD = "/colony.World/Call"
 
 
@@ -58,13 +60,17 @@ class Link:
             return None
         return found
 
-    def start(self) -> None:
-        """Starts the server or finds the one that runs. Raises NotReady where it does not come."""
+    def start(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Starts the server or finds the one that runs. Raises NotReady where it does not come.
+
+        `meanwhile` is done while it comes up.
+        """
         if self._answers():
             return
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self._spawn()  # a second one ends by itself: the folder has a lock
+            meanwhile()
             if self._comes(min(deadline, time.monotonic() + START_SECONDS / 2)):
                 return
         log = self._folder / "logs" / "server.log"
@@ -95,7 +101,7 @@ class Link:
         try:
             answer = self._call()(request, timeout=seconds)
         except grpc.RpcError as error:
-            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            if error.code().name in GONE:
                 raise NotReady("the world's server does not answer") from None
             raise RunFailed(f"the world's server failed: {error.details()}") from None
         found = json.loads(answer)

@@ -19,7 +19,7 @@ from colony.rehearsal.state import Change, Thing, as_change, thing_key
 from colony.rehearsal.templates import Context, TemplateError, digest, lookup, render
 from colony.rehearsal.wire import Secrets, mask, spread
 
-__all__ = ["Making", "rendered"]
+__all__ = ["Making", "machine_type", "machines", "rendered"]
 
 
 class Making(Lookups):
@@ -68,12 +68,16 @@ class Making(Lookups):
             key=thing_key(call.type, region, context["id"]),
             id=context["id"], type=call.type, package=call.package.package, region=region,
             urn=call.urn, name=call.name, inputs=call.inputs, outputs=outputs,
-            tags=context["tags"] if call.package.tags_output in schema.outputs(call.type) else {},
+            tags=context["tags"] if self._is_tagged(call, rule) else {},
             usd_per_hour=self._price(call.package, rule, context, region),
+            nodes=machines(rule, context), machine=machine_type(rule, context),
             created=self.world.clock, generation=generation, revision=context["revision"],
             **self._holds(rule, call.inputs, region, context),
-            cluster=render(rule.cluster, context) if rule.cluster else None,
+            cluster=rendered(rule.cluster, context) or None if rule.cluster else None,
         )  # fmt: skip
+
+    def _is_tagged(self, call: Call, rule: ResourceType) -> bool:
+        return bool(rule.tags) or call.package.tags_output in schema.outputs(call.type)
 
     def companions(
         self, package: Package, rule: ResourceType, owner: Thing, context: Context
@@ -174,6 +178,17 @@ class Making(Lookups):
 
     def _price(self, package: Package, rule: ResourceType, context: Context, region: str) -> float:
         return sum(hourly(price, package, context, region) for price in rule.price)
+
+
+def machines(rule: ResourceType, context: Context) -> float:
+    """How many machines are in the price of a thing."""
+    return sum(float(render(price.count, context)) for price in rule.price if price.instance)
+
+
+def machine_type(rule: ResourceType, context: Context) -> str:
+    """Of those; empty where it is none."""
+    found = (str(render(price.instance, context)) for price in rule.price if price.instance)
+    return next(found, "")
 
 
 def values_at(value: Any, path: str) -> list[Any]:

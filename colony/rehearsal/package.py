@@ -81,6 +81,17 @@ class Made(Strict):
     inputs: dict[str, Any] = Field(default_factory=dict)
 
 
+class Drift(Strict):
+    """What the cloud, or a controller, changes by itself after the make."""
+
+    path: str
+    """Dotted; `*` is every item of a list."""
+    value: Any
+    given: str | None = None
+    """An input without which it leaves the thing alone."""
+    source: str
+
+
 class ResourceType(Strict):
     """The rules of one type token."""
 
@@ -89,6 +100,12 @@ class ResourceType(Strict):
     """The input that gets a name where the program gives none."""
     unique: str | None = None
     """The input whose value can be there once: a replacement deletes first."""
+    tags: str | None = None
+    """The input with its tags, where it is not the package's; a text is read as `key=value, …`."""
+    patterns: dict[str, str] = Field(default_factory=dict)
+    """Input -> what the cloud lets it look like, as a regular expression of the whole."""
+    demands: dict[str, str] = Field(default_factory=dict)
+    """Input that the SDK leaves open and the cloud wants -> the error without it."""
     seconds: Seconds = Seconds()
     defaults: dict[str, Any] = Field(default_factory=dict)
     """Outputs for inputs that were not given."""
@@ -104,9 +121,12 @@ class ResourceType(Strict):
     """Marks of other things that hold this one."""
     makes: list[Made] = Field(default_factory=list)
     price: list[Price] = Field(default_factory=list)
+    idle: bool = False
+    """Nobody uses it, and it holds no data, once what made it is gone."""
     cluster: str | None = None
     """The identifier of the Kubernetes cluster that this is."""
     errors: dict[str, ErrorText] = Field(default_factory=dict)
+    drift: list[Drift] = Field(default_factory=list)
     fails_half_made: list[str] = Field(default_factory=list)
     """Errors after which the thing is there, without its machines."""
 
@@ -136,6 +156,7 @@ class Kind(Strict):
     replace: list[str] = Field(default_factory=list)
     backing: Backing | None = None
     status: dict[str, Any] = Field(default_factory=dict)
+    drift: list[Drift] = Field(default_factory=list)
 
 
 class Chart(Strict):
@@ -177,7 +198,7 @@ class Package(Strict):
     cloud_backed: dict[str, Made] = Field(default_factory=dict)
     invokes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     preload: list[str] = Field(default_factory=list)
-    """SDK modules that every program uses: imported while the server starts."""
+    """Types that most programs use, where `types` does not say it."""
     kinds: dict[str, Kind] = Field(default_factory=dict)
     groups: list[str] = Field(default_factory=list)
     """API groups that every cluster serves."""

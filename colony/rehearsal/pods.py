@@ -186,13 +186,18 @@ class Sandbox:
         }
 
     def _listed(self, pod: PlannedPod) -> list[str]:
-        """Files that the entry point will write where its framework looks for them."""
+        """What the entry point will write where its framework, or the user, looks for it."""
         return [
             line.partition("\t")[2]
             for name in _config_map_names(pod)
             for line in self._config_maps.get(name, {})
             .get(f"{pod.role}.files.tsv", "")
             .splitlines()
+        ] + [
+            path
+            for name in _config_map_names(pod)
+            for path in _column(self._config_maps.get(name, {}).get("inputs.tsv", ""))
+            if path.startswith("/")
         ]
 
     def _fill(self, home: Path, pod: PlannedPod, moves: Moves) -> None:
@@ -249,6 +254,11 @@ class Sandbox:
             "COLONY_TERMINATION_LOG": str(home / "termination-log"),
             "COLONY_REHEARSAL_TOKEN": self._token,
         }
+
+
+def _column(table: str) -> list[str]:
+    """The first of each line."""
+    return [line.partition("\t")[0] for line in table.splitlines()]
 
 
 def _config_map_names(pod: PlannedPod) -> list[str]:

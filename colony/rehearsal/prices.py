@@ -10,7 +10,7 @@ from colony.rehearsal.calls import Refusal
 from colony.rehearsal.package import Package, Price
 from colony.rehearsal.templates import Context, render
 
-__all__ = ["hourly", "instance_price", "use_catalog"]
+__all__ = ["gpus_of", "hourly", "instance_price", "use_catalog"]
 
 HOURS_A_MONTH = 730.0
 
@@ -41,6 +41,11 @@ def instance_price(package: Package, instance: str, region: str, spot: bool = Fa
     if found is None:
         raise Refusal("NoPrice", f"no price is known for {instance} in {region}")
     return found
+
+
+def gpus_of(instance: str) -> int:
+    """How many accelerators the market's machine has; 0 = none, or not known."""
+    return max((int(row.gpus) for row in _catalogue().of_type(instance)), default=0)
 
 
 @cache

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from threading import Thread
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
-from google.rpc import status_pb2
-from pulumi.runtime.proto import plugin_pb2
+from pulumi.runtime.proto import plugin_pb2, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
@@ -43,8 +43,12 @@ class Provider(ResourceProviderServicer):
     def __init__(self, package: Package, simulation: Simulation) -> None:
         self.package, self.simulation = package, simulation
         self._configs: dict[str, Config] = {}
+        self._loading: Thread | None = None
 
     def Handshake(self, request: Any, context: Any) -> pb.ProviderHandshakeResponse:
+        if self._loading is None:
+            self._loading = Thread(target=self._load, daemon=True)
+            self._loading.start()
         return pb.ProviderHandshakeResponse(accept_secrets=True)
 
     def Attach(self, request: Any, context: Any) -> Empty:
@@ -129,6 +133,11 @@ class Provider(ResourceProviderServicer):
         except Refusal as refused:
             _abort(context, refused)
         return pb.InvokeResponse(**{"return": encode(found)})
+
+    def _load(self) -> None:
+        """A program of this package has begun; meanwhile it imports the same itself."""
+        for token in self.package.preload or self.package.types:
+            schema.load(token)
 
     def _perform(self, call: Call, context: Any) -> Result:
         try:

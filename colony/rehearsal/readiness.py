@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from colony.rehearsal.calls import Refusal
 from colony.rehearsal.objects import group_of
 from colony.rehearsal.templates import lookup
+from jobs.data import parse
 
 __all__ = ["annotation", "awaited", "deadline", "deletion_awaited", "holders", "missing"]
 
@@ -184,5 +183,5 @@ def _true(obj: Object, kind: str) -> bool:
 
 @cache
 def _data() -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
+    data: dict[str, Any] = parse(Path(__file__).with_suffix(".yaml").read_text())
     return data

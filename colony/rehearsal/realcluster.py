@@ -8,6 +8,7 @@ and the address is written down, so that a kubeconfig that changes later is refu
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +22,7 @@ from jobs.errors import InputError, Problem
 __all__ = ["OPTION", "RealCluster"]
 
 OPTION = "--kubernetes"
+HELM = "--helm"
 LOCALHOST = "localhost"
 
 
@@ -34,15 +36,25 @@ class RealCluster:
     mark: str
     """What is unique to the world: the value of the label on all that it makes."""
     anywhere: bool = False
+    helm: str = ""
+    """The Helm program that carries out releases; empty = they are only recorded."""
 
     @classmethod
-    def of(cls, path: Path, context: str | None = None, anywhere: bool = False) -> RealCluster:
+    def of(
+        cls,
+        path: Path,
+        context: str | None = None,
+        anywhere: bool = False,
+        helm: Path | None = None,
+    ) -> RealCluster:
         """The kubeconfig's context, by default its current one. Raises InputError."""
         content = _read(path)
         name = context or content.get("current-context") or ""
         cluster, user = _context(content, str(name), path)
         server = str(cluster.get("server") or "")
-        found = cls(str(path.absolute()), str(name), server, secrets.token_hex(4), anywhere)
+        program = _program(helm) if helm else ""
+        mark = secrets.token_hex(4)
+        found = cls(str(path.absolute()), str(name), server, mark, anywhere, program)
         found._check(cluster, user)
         return found
 
@@ -76,6 +88,13 @@ class RealCluster:
         if why:
             hint = "a rehearsal takes only a test cluster on loopback"
             raise InputError(Problem(OPTION, f"context {self.context}: {why}", hint))
+
+
+def _program(helm: Path) -> str:
+    found = shutil.which(helm)
+    if found is None:
+        raise InputError(Problem(HELM, f"{helm} is no program", "name one, or put it on PATH"))
+    return str(Path(found).absolute())
 
 
 def _loopback(server: str) -> bool:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import collections.abc
 import importlib
 import inspect
+import sys
 import threading
 import typing
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
@@ -22,6 +25,7 @@ from pulumi import _types
 from pulumi.runtime import rpc
 
 from colony.rehearsal.templates import UNKNOWN
+from components.slim import slim
 
 __all__ = ["Failure", "Output", "check", "check_config", "knows", "load", "outputs"]
 
@@ -45,13 +49,11 @@ class Output:
     empty: Any
 
 
-def load(module: str) -> Any:
-    """Imports an SDK's module to the end: they are lazy, and two threads would meet half-way."""
-    with _importing, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the SDKs deprecate parts of themselves
-        found = importlib.import_module(module)
-        getattr(found, "__all__", None)
-        return found
+def load(token: str) -> None:
+    """Imports ahead what a check of this type will need; nothing for an unknown token."""
+    if cls := _arguments_class(token):
+        _shape(cls)
+        outputs(token)
 
 
 def knows(token: str) -> bool:
@@ -79,6 +81,11 @@ def check_config(package: str, inputs: dict[str, Any]) -> list[Failure]:
 @cache
 def outputs(token: str) -> dict[str, Output]:
     """Every output of a type by its name on the wire."""
+    with _alone():
+        return _outputs(token)
+
+
+def _outputs(token: str) -> dict[str, Output]:
     cls = _resource_class(token)
     if cls is None:
         return {}
@@ -98,7 +105,8 @@ def _resource_class(token: str) -> type | None:
     for module in rpc._RESOURCE_MODULES.get(token.rpartition(":")[0], []):
         info: Any = module.mod_info  # type: ignore[attr-defined]  # every SDK's registration has it
         if token in info["classes"]:
-            found: type = getattr(load(info["fqn"]), info["classes"][token])
+            with _alone():
+                found: type = getattr(_folder(info["fqn"]), info["classes"][token])
             return found
     return None
 
@@ -106,9 +114,24 @@ def _resource_class(token: str) -> type | None:
 @cache
 def _module(package: str) -> Any:
     try:
-        return load(f"pulumi_{package.replace('-', '_')}")
+        with _alone():
+            return _folder(f"pulumi_{package.replace('-', '_')}")
     except ImportError:
         return None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The SDKs' folders are lazy, and two threads would meet half-way."""
+    with _importing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDKs deprecate parts of themselves
+        yield
+
+
+def _folder(module: str) -> Any:
+    found = importlib.import_module(module)
+    slim()
+    return found
 
 
 @cache
@@ -116,7 +139,7 @@ def _arguments_class(token: str) -> type | None:
     cls = _resource_class(token)
     if cls is None:
         return None
-    module = load(cls.__module__)
+    module = sys.modules[cls.__module__]
     names = (f"{cls.__name__}InitArgs", f"{cls.__name__}Args")
     return next((getattr(module, name) for name in names if hasattr(module, name)), None)
 
@@ -129,6 +152,11 @@ class _Shape:
 
 @cache
 def _shape(cls: type) -> _Shape:
+    with _alone():
+        return _signature(cls)
+
+
+def _signature(cls: type) -> _Shape:
     names = _types.input_type_py_to_pulumi_names(cls)
     parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     required = {

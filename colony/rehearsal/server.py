@@ -12,15 +12,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from colony.garbage import collect_less
+
 if TYPE_CHECKING:
     import grpc
 
-    from colony.rehearsal.package import Package
+    from colony.rehearsal.calls import Call
     from colony.rehearsal.simulation import Simulation
 
 __all__ = ["main", "serve"]
@@ -31,6 +32,7 @@ MESSAGE = 400 * 1024 * 1024
 
 def main(arguments: list[str]) -> int:
     """Serves until stopped or idle. With --detach the caller returns once we are on our own."""
+    collect_less()
     folder = Path(arguments[0])
     if "--detach" in arguments:
         _detach(folder / "logs" / "server.log")
@@ -49,7 +51,6 @@ def serve(folder: Path) -> None:
     simulation = _simulation(folder, settings)
     servers, ports = _listen(simulation, clock, _earlier_ports(folder))
     _announce(folder, ports)
-    _preload(simulation.packages)
     clock.wait()
     for server in servers:
         server.stop(grace=0.2)
@@ -77,6 +78,7 @@ class _Idle:
 
 
 def _simulation(folder: Path, settings: dict[str, Any]) -> Simulation:
+    from colony.rehearsal.captures import Captures
     from colony.rehearsal.faults import parse_faults
     from colony.rehearsal.package import load_packages
     from colony.rehearsal.prices import use_catalog
@@ -94,11 +96,24 @@ def _simulation(folder: Path, settings: dict[str, Any]) -> Simulation:
         parse_faults(json.loads((folder / "faults.json").read_text())),
         pause=(lambda seconds: time.sleep(seconds * factor)) if factor else (lambda seconds: None),
         kill=lambda: _kill_run(folder),
-        **_clusters(settings),
+        hosts=_on_hosts if settings.get("hosts") else None,
+        capture=Captures(folder).take if settings.get("captures") else _no_capture,
+        **_clusters(folder, settings),
     )
 
 
-def _clusters(settings: dict[str, Any]) -> dict[str, Any]:
+def _no_capture(op: str, urn: str, when: str) -> bool:
+    """No states are kept, and nobody dies of it."""
+    return False
+
+
+def _on_hosts(call: Call) -> str:
+    from colony.rehearsal.realhosts import run
+
+    return run(call)
+
+
+def _clusters(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Where a real API server stands behind the clusters, their objects are there."""
     from colony.rehearsal.realcluster import RealCluster
 
@@ -109,6 +124,16 @@ def _clusters(settings: dict[str, Any]) -> dict[str, Any]:
     from colony.rehearsal.realserver import RealServer
 
     api = KubeApi(real.kubeconfig())
+    if real.helm:
+        from colony.rehearsal.helm import Helm
+        from colony.rehearsal.realreleases import HelmServer
+
+        helm = Helm(Path(real.helm), Path(real.path), real.context, folder / "home")
+        return {
+            "clusters": lambda cloud, package, lock: HelmServer(
+                cloud, package, api, real.mark, lock, helm
+            )
+        }
     return {
         "clusters": lambda cloud, package, lock: RealServer(cloud, package, api, real.mark, lock)
     }
@@ -185,16 +210,6 @@ def _write(path: Path, value: Any) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(value))
     temporary.replace(path)
-
-
-def _preload(packages: Mapping[str, Package]) -> None:
-    """Every program needs these; importing them meanwhile shortens the first check."""
-    from colony.rehearsal import schema
-
-    modules = [
-        f"{package.module}.{name}" for package in packages.values() for name in package.preload
-    ]
-    threading.Thread(target=lambda: [schema.load(name) for name in modules], daemon=True).start()
 
 
 def _kill_run(folder: Path) -> None:

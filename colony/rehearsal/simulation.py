@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from colony.rehearsal import schema
-from colony.rehearsal.calls import Call, Refusal, Result
+from colony.rehearsal.calls import Call, Config, Refusal, Result
 from colony.rehearsal.cloud import Cloud
 from colony.rehearsal.diffing import Difference, differences
-from colony.rehearsal.faults import Fault, Faults, Kill
+from colony.rehearsal.drift import as_there
+from colony.rehearsal.faults import Fault, Faults, Kill, QuotaRule
 from colony.rehearsal.kubernetes import Kubernetes
+from colony.rehearsal.making import machines
 from colony.rehearsal.package import Package, Seconds
+from colony.rehearsal.realhosts import COMMAND
 from colony.rehearsal.state import Change, Store, Thing
 from colony.rehearsal.templates import UNKNOWN, TemplateError, render
 from colony.rehearsal.wire import unmask
@@ -47,6 +50,10 @@ class _Attempt:
 
 
 Clusters = Callable[[Cloud, Package, "threading.RLock"], Kubernetes]
+Capture = Callable[[str, str, str], bool]
+"""(operation, URN, "before" or "after") -> whether the run is killed there."""
+WAITS = "advance"
+"""The one change of the control that is only time."""
 
 
 class Simulation:
@@ -54,7 +61,9 @@ class Simulation:
     real API server go on side by side and take the time that they really take.
 
     `pause` really waits (for tests of the computed timeline), `kill` ends the run's process,
-    `clusters` makes the rules of the clusters: where their objects are.
+    `clusters` makes the rules of the clusters: where their objects are. `hosts` really runs
+    commands, and gives their output. `capture` is told of every boundary of an operation, while
+    the disk says what it would say had the run died there.
     """
 
     def __init__(
@@ -67,12 +76,15 @@ class Simulation:
         pause: Callable[[float], None] = lambda seconds: None,
         kill: Callable[[], None] = lambda: None,
         clusters: Clusters = lambda cloud, package, lock: Kubernetes(cloud, package),
+        hosts: Callable[[Call], str] | None = None,
+        capture: Capture = lambda op, urn, when: False,
     ) -> None:
         self.store, self.packages, self.seed, self.faults = store, packages, seed, faults
         self.lock = threading.RLock()
         self.cloud = Cloud(store.world, packages, seed, key)
         self.kubernetes = clusters(self.cloud, packages["kubernetes"], self.lock)
-        self._key, self._pause, self._kill = key, pause, kill
+        self._key, self._pause, self._kill, self._hosts = key, pause, kill, hosts
+        self._capture = capture
 
     def check(self, call: Call) -> tuple[dict[str, Any], list[schema.Failure]]:
         """The inputs with their defaults, and what is wrong with them."""
@@ -85,7 +97,8 @@ class Simulation:
             if not schema.knows(call.type):
                 return call.inputs, [schema.Failure("", f"{call.type} is no type of its package")]
             try:
-                return {**call.inputs, **self.cloud.autoname(call)}, []
+                inputs = {**call.inputs, **self.cloud.autoname(call)}
+                return inputs, self.cloud.misnamed(call, inputs)
             except Refusal as refused:
                 return call.inputs, [schema.Failure("", refused.message)]
 
@@ -112,14 +125,18 @@ class Simulation:
         """Create, update or delete. Raises Refusal; what happened is on the disk either way."""
         attempt = self._attempt(call)
         self._pause(attempt.seconds)
+        self._boundary(call.op, call.urn, "before")
         if attempt.kill(Kill.BEFORE):
             self._commit(call, attempt, Result(call.id), "killed before it took effect")
             self._kill()
             raise Refusal("Killed", "the run was killed before this took effect")
         if not attempt.error:
             self._vacate(call)
-        with nullcontext() if self._outside(call) else self.lock:
-            result = self._tried(call, attempt)
+        try:
+            with nullcontext() if self._outside(call) else self.lock:
+                result = self._tried(call, attempt)
+        finally:
+            self._boundary(call.op, call.urn, "after")
         if attempt.kill(Kill.AFTER):
             self._kill()
         return result
@@ -135,7 +152,9 @@ class Simulation:
                 obj = self.kubernetes.read(call)
                 if obj is None:
                     return None
-                return call.inputs or obj, unmask(obj, call.olds, self._key)
+                rules = self.kubernetes.kind_of(str(obj.get("kind"))).drift
+                inputs = as_there(call.inputs, obj, rules) if call.inputs else obj
+                return inputs, unmask(obj, call.olds, self._key)
             thing = self.cloud.read(call)
         return None if thing is None else self._read(call, thing)
 
@@ -149,9 +168,27 @@ class Simulation:
         with self.lock:
             changes = make()
             entry = {"at": self.store.world.clock, "op": op, **facts, "changes": changes}
-            if changes:
-                self.store.commit(entry)
+            if not changes:
+                return changes
+            told = op != WAITS
+            if told:
+                self._boundary(op, str(facts.get("id", "")), "before")
+            self.store.commit(entry)
+            if told:
+                self._boundary(op, str(facts.get("id", "")), "after")
             return changes
+
+    def refuse(self, op: str, package: str, type_: str, urn: str, region: str = "") -> None:
+        """Faults meet whoever asks without the engine, too. Raises Refusal where one does."""
+        if not self.faults.faults:
+            return
+        config = Config(region=region)
+        name = urn.rsplit("::", 1)[-1]
+        call = Call(op, self.packages[package], type_, urn, name, {}, config)
+        attempt = self._attempt(call)
+        if attempt.error:
+            self._commit(call, attempt, Result(), attempt.error.error or "")
+            raise self._fault(call, attempt.error)
 
     def vacate(self, id: str, type: str | None = None) -> None:
         """Before the control deletes a thing: what the world has put into it, if a cluster."""
@@ -160,6 +197,12 @@ class Simulation:
         for thing in things:
             if thing.cluster:
                 self.kubernetes.vacate(thing.cluster, threading.Event())
+
+    def _boundary(self, op: str, urn: str, when: str) -> None:
+        """Nobody hears the answer to what a run was killed at."""
+        if self._capture(op, urn, when):
+            self._kill()
+            raise Refusal("Killed", f"the run was killed {when} this took effect")
 
     def _vacate(self, call: Call) -> None:
         """A real API server forgets a cluster's objects only when it is asked to."""
@@ -177,8 +220,8 @@ class Simulation:
     def _tried(self, call: Call, attempt: _Attempt) -> Result:
         began = time.monotonic()
         try:
-            if attempt.error:
-                raise self._failed(call, attempt.error)
+            if fault := attempt.error or self._over_quota(call):
+                raise self._failed(call, fault)
             try:
                 result = self._run(call)
             finally:
@@ -196,11 +239,25 @@ class Simulation:
 
     def _run(self, call: Call) -> Result:
         rules: Cloud | Kubernetes = self.kubernetes if self._on_cluster(call) else self.cloud
+        if self._on_host(call):
+            return self._commanded(call)
         run: Callable[[Call], Result] = getattr(rules, call.op)
         try:
             return run(call)
         except TemplateError as error:
             raise Refusal("MissingRule", f"{call.type}: the package's data: {error}") from None
+
+    def _commanded(self, call: Call) -> Result:
+        """A command's script first, without the lock: it takes the time that it takes."""
+        said = self._hosts(call) if self._hosts else ""
+        with self.lock:
+            result: Result = getattr(self.cloud, call.op)(call)
+        if result.outputs:
+            result.outputs["stdout"] = said
+            result.secrets |= {("stdout",)}
+            for change in result.changes:
+                change[2]["outputs"]["stdout"] = ""
+        return result
 
     def _refuse_late(self, call: Call, attempt: _Attempt, result: Result) -> None:
         """A create that outlasts its time is there nevertheless."""
@@ -217,8 +274,30 @@ class Simulation:
         refused = self._fault(call, fault)
         rule = call.package.types.get(call.type)
         if rule and call.op == "create" and fault.error in rule.fails_half_made:
-            refused.half = self.cloud.half(call)
+            refused.half = self.cloud.half(call, fault.nodes)
         return refused
+
+    def _over_quota(self, call: Call) -> Fault | None:
+        """The world's own limits, met by a create that would pass one."""
+        if call.op != "create" or not self.faults.quotas or self._on_cluster(call):
+            return None
+        rule = call.package.types.get(call.type)
+        if rule is None or not any(price.instance for price in rule.price):
+            return None
+        wanted = machines(rule, self.cloud.context_of(call, 1))
+        for quota in self.faults.quotas:
+            if not quota.holds(call.region, self.cloud.machine(call.package, call.inputs)):
+                continue
+            if wanted + self._running(quota) > quota.nodes:
+                return Fault(type=call.type, error="quota")
+        return None
+
+    def _running(self, quota: QuotaRule) -> float:
+        def counted(thing: Thing) -> bool:
+            package = self.packages[thing.package]
+            return quota.holds(thing.region, self.cloud.machine(package, thing.inputs))
+
+        return sum(thing.nodes for thing in self.cloud.all() if thing.nodes and counted(thing))
 
     def _fault(self, call: Call, fault: Fault) -> Refusal:
         name = str(fault.error)
@@ -279,7 +358,10 @@ class Simulation:
 
     def _read(self, call: Call, thing: Thing) -> tuple[dict[str, Any], dict[str, Any]]:
         outputs = unmask(thing.outputs, call.olds, self._key)
-        return call.inputs or unmask(thing.inputs, call.olds, self._key), outputs
+        if not call.inputs:
+            return unmask(thing.inputs, call.olds, self._key), outputs
+        rules = self.cloud.rule(call.package, call.type).drift
+        return as_there(call.inputs, thing.inputs, rules), outputs
 
     def _tag_differences(self, call: Call) -> list[Difference]:
         """Another provider's default tags show only in the outputs."""
@@ -289,7 +371,12 @@ class Simulation:
         return differences({name: call.olds[name]}, {name: call.tags}, [])
 
     def _outside(self, call: Call) -> bool:
+        if self._on_host(call):
+            return True
         return self._on_cluster(call) and self.kubernetes.outside(call)
+
+    def _on_host(self, call: Call) -> bool:
+        return self._hosts is not None and call.type == COMMAND
 
     def _on_cluster(self, call: Call) -> bool:
         return call.package.package == "kubernetes"

@@ -54,11 +54,17 @@ class Thing:
     """Keys of things that this one is attached to."""
     marks: list[str] = field(default_factory=list)
     cluster: str | None = None
+    nodes: float = 0
+    """How many machines it is."""
+    machine: str = ""
+    """Their type."""
 
     def line(self, op: str, at: float) -> dict[str, Any]:
         """Its line of the ledger."""
         line = {"at": at, "op": op, "id": self.id, "type": self.type, "tags": self.tags}
         line["usd_per_hour"] = self.usd_per_hour
+        if self.nodes:
+            line["nodes"] = self.nodes
         return {**line, "urn": self.urn} if self.urn else line
 
 

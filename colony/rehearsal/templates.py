@@ -6,7 +6,7 @@
     {upper(hash(32))}                     functions nest
 
 A string that is one expression keeps the value's type; otherwise values are put into the text.
-Functions: hash, digits, ipv4, upper, basename, strip, number.
+Functions: hash, digits, ipv4, upper, basename, strip, number, given.
 """
 
 from __future__ import annotations
@@ -148,6 +148,11 @@ def _number(words: list[str], context: Context) -> Any:
     return float(value[:-2]) * _UNITS[unit] if unit in _UNITS else float(value)
 
 
+def _given(words: list[str], context: Context) -> Any:
+    """The second, where the first is there and not empty."""
+    return _term(words[1], context) if _term(words[0], context) else None
+
+
 _FUNCTIONS: dict[str, Callable[[list[str], Context], Any]] = {
     "hash": _hash,
     "digits": _digits,
@@ -156,6 +161,7 @@ _FUNCTIONS: dict[str, Callable[[list[str], Context], Any]] = {
     "basename": _basename,
     "strip": _strip,
     "number": _number,
+    "given": _given,
 }
 
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Timeline", "destroy_levels", "destroy_timeline", "up_timeline"]
+__all__ = [
+    "Resource", "Timeline", "destroy_levels", "destroy_timeline", "needs_of", "paid_until",
+    "up_timeline",
+]  # fmt: skip
 
 Resource = Mapping[str, Any]
 Timeline = dict[str, tuple[float, float]]
@@ -25,7 +28,7 @@ def up_timeline(resources: Sequence[Resource], seconds: Mapping[str, float]) -> 
     """
     timeline: Timeline = {}
     for resource in _alive(resources):
-        needs = [timeline[urn][1] for urn in _needs(resource) if urn in timeline]
+        needs = [timeline[urn][1] for urn in needs_of(resource) if urn in timeline]
         start = max(needs, default=0.0)
         timeline[resource["urn"]] = (start, start + seconds.get(resource["urn"], 0.0))
     return timeline
@@ -46,6 +49,19 @@ def destroy_timeline(resources: Sequence[Resource], seconds: Mapping[str, float]
     return timeline
 
 
+def paid_until(resources: Sequence[Resource], timeline: Timeline) -> dict[str, float]:
+    """URN -> when it is gone, of a destroy's timeline: what goes with something else is there, and
+    paid for, until that is gone."""
+    alive = {resource["urn"]: resource for resource in _alive(resources)}
+    ends: dict[str, float] = {}
+    for urn, (_, end) in timeline.items():
+        owner = urn
+        while (above := alive[owner].get("deletedWith")) in alive:
+            owner = str(above)
+        ends[urn] = max(end, timeline[owner][1])
+    return ends
+
+
 def destroy_levels(resources: Sequence[Resource]) -> list[list[str]]:
     """The antichains in the order of their deletion, each sorted."""
     depth: dict[str, int] = {}
@@ -53,7 +69,7 @@ def destroy_levels(resources: Sequence[Resource]) -> list[list[str]]:
     parents = {resource["urn"]: resource.get("parent") for resource in resources}
     components = {resource["urn"] for resource in resources if not resource.get("custom")}
     for resource in _alive(resources):
-        needs = set(_needs(resource))
+        needs = set(needs_of(resource))
         for component in (needs & components) - {resource.get("parent")}:
             needs |= set(inside.get(component, []))
         depth[resource["urn"]] = 1 + max((depth[urn] for urn in needs if urn in depth), default=0)
@@ -65,6 +81,16 @@ def destroy_levels(resources: Sequence[Resource]) -> list[list[str]]:
     return [sorted(levels[level]) for level in sorted(levels, reverse=True)]
 
 
+def needs_of(resource: Resource) -> list[str]:
+    """URNs of all that must be there first."""
+    found = list(resource.get("dependencies") or [])
+    for urns in (resource.get("propertyDependencies") or {}).values():
+        found += urns or []
+    found += [resource.get("parent") or "", resource.get("deletedWith") or ""]
+    found.append((resource.get("provider") or "").rpartition("::")[0])
+    return [urn for urn in found if urn]
+
+
 def _ancestors(resource: Resource, parents: Mapping[str, str | None]) -> Iterator[str]:
     above = resource.get("parent")
     while above:
@@ -74,12 +100,3 @@ def _ancestors(resource: Resource, parents: Mapping[str, str | None]) -> Iterato
 
 def _alive(resources: Sequence[Resource]) -> list[Resource]:
     return [resource for resource in resources if not resource.get("delete")]
-
-
-def _needs(resource: Resource) -> list[str]:
-    found = list(resource.get("dependencies") or [])
-    for urns in (resource.get("propertyDependencies") or {}).values():
-        found += urns or []
-    found += [resource.get("parent") or "", resource.get("deletedWith") or ""]
-    found.append((resource.get("provider") or "").rpartition("::")[0])
-    return [urn for urn in found if urn]

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ class World:
         idle_seconds: float = 120,
         catalog: Path | None = None,
         kubernetes: RealCluster | None = None,
+        hosts: bool = False,
+        captures: bool = False,
     ) -> World:
         """Makes a new world.
 
@@ -57,6 +59,8 @@ class World:
         `checkpoints`: the engine writes its state at every step; default: where a fault kills.
         `catalog`: a folder with the prices of this world's market; default: the starter catalogue.
         `kubernetes`: a real API server for the objects of every cluster of this world.
+        `hosts`: commands really run on the hosts that the colony names.
+        `captures`: keeps what a crash would leave, before and after every operation.
         Raises InputError for bad faults, or a folder that holds a world.
         """
         folder = Path(dir).absolute()
@@ -68,12 +72,15 @@ class World:
         _copy_project(folder / "project")
         _write_private(folder / "passphrase", secrets.token_urlsafe(32))
         (folder / "faults.json").write_text(checked.model_dump_json(exclude_defaults=True))
+        in_turn = checked.kills or captures
         settings = {
             "version": VERSION, "seed": seed, "real_time": real_time, "idle_seconds": idle_seconds,
-            "checkpoints": checked.kills if checkpoints is None else checkpoints,
-            "parallel": 1 if checked.kills else 64,
+            "checkpoints": in_turn if checkpoints is None else checkpoints,
+            "parallel": 1 if in_turn else 64,
+            "captures": captures,
             "catalog": str(catalog.absolute()) if catalog else None,
             "kubernetes": kubernetes.to_dict() if kubernetes else None,
+            "hosts": hosts,
         }  # fmt: skip
         (folder / "world.json").write_text(json.dumps(settings))
         return cls(folder)
@@ -106,6 +113,16 @@ class World:
         return RealCluster.stored(self._settings.get("kubernetes"))
 
     @property
+    def hosts(self) -> bool:
+        """Whether its commands really run."""
+        return bool(self._settings.get("hosts"))
+
+    @property
+    def faults(self) -> Any:
+        """What goes wrong in it, and its quotas."""
+        return _faults(json.loads((self.dir / "faults.json").read_text()))
+
+    @property
     def project_dir(self) -> Path:
         """Pulumi.yaml and the stack configs."""
         return self.dir / "project"
@@ -114,9 +131,10 @@ class World:
     def backend_url(self) -> str:
         return (self.dir / "state").as_uri()
 
-    def start(self) -> None:
-        """Starts the server or finds the one that runs. Raises NotReady where it does not come."""
-        self._link.start()
+    def start(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Starts the server or finds the one that runs, and does something else `meanwhile`.
+        Raises NotReady where it does not come."""
+        self._link.start(meanwhile)
 
     def stop(self) -> None:
         """Ends the server; nothing is lost."""
@@ -185,6 +203,14 @@ class World:
             self._link.ask("objects", cluster_id=cluster_id, kind=kind, namespace=namespace)
         )
 
+    def nodes(self, cluster_id: str) -> list[dict[str, Any]]:
+        """Node objects of a cluster's pools."""
+        return list(self._link.ask("nodes", cluster_id=cluster_id))
+
+    def drift(self) -> int:
+        """Lets clouds and controllers change what they change by themselves; of how many things."""
+        return int(self._link.ask("drift"))
+
     def put_object(self, cluster_id: str, obj: Mapping[str, Any]) -> None:
         """`kubectl apply`. Raises Refused."""
         self._link.ask("put_object", cluster_id=cluster_id, obj=dict(obj))
@@ -193,6 +219,12 @@ class World:
         """`kubectl delete`, with what the object brought about. Raises Refused."""
         self._link.ask(
             "delete_object", cluster_id=cluster_id, kind=kind, namespace=namespace, name=name
+        )
+
+    def free_object(self, cluster_id: str, kind: str, namespace: str | None, name: str) -> None:
+        """Takes an object's finalizers off, whoever was to do their work. Raises Refused."""
+        self._link.ask(
+            "free_object", cluster_id=cluster_id, kind=kind, namespace=namespace, name=name
         )
 
     def patch_status(
@@ -206,6 +238,14 @@ class World:
         """What a controller does. Raises Refused."""
         place = {"cluster_id": cluster_id, "kind": kind, "namespace": namespace, "name": name}
         self._link.ask("patch_status", **place, status=dict(status))
+
+    def preempt(self, urn: str, region: str) -> int:
+        """Notes that a machine of this pool was taken; returns how often that has happened."""
+        return int(self._link.ask("preempt", urn=urn, region=region))
+
+    def preempted(self, urn: str, region: str) -> int:
+        """How often a machine of this pool was taken."""
+        return int(self._link.ask("preempted", urn=urn, region=region))
 
     def add_cluster(self, cluster_id: str, endpoint: str = "") -> None:
         """A cluster of the user's own, found by identifier or by the endpoint in a kubeconfig."""

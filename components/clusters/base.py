@@ -1,6 +1,7 @@
-"""What a cluster is asked and what it gives, and which kinds are built.
+"""What a cluster is asked and what it gives: one interface for every kind.
 
-Light to import: the market asks `supported`, the components ask `kind`.
+A kind is a folder with a `kind.yaml` (its class and abilities, see `abilities`). Light to import:
+the market asks `kinds`, the components ask `kind`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,14 @@ import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from components.clusters.abilities import facts_of, kinds
+from components.clusters.nodes import (
+    ACCELERATOR_LABEL,
+    GPU_RESOURCE,
+    POOL_LABEL,
+    NodePool,
+    tolerations_of,
+)
 from components.placement import ClusterPlacement
 from jobs.errors import NotSupported, Problem
 from jobs.spec import Job
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCELERATOR_LABEL",
+    "DRAINED",
     "GPU_RESOURCE",
     "POOL_LABEL",
     "Cluster",
@@ -27,17 +37,11 @@ __all__ = [
     "kinds",
     "node_selector",
     "supported",
+    "tolerations",
 ]
 
-ACCELERATOR_LABEL = "colony.dev/accelerator"
-POOL_LABEL = "colony.dev/pool"
-GPU_RESOURCE = "nvidia.com/gpu"
-"""Extended resource and taint key of NVIDIA GPUs."""
-
-_KINDS = {
-    "aws": "components.clusters.aws.cluster:EksCluster",
-    "existing": "components.clusters.existing.cluster:ExistingCluster",
-}
+DRAINED = ("Service", "PersistentVolumeClaim")
+"""Objects whose controllers make things in the cloud that would outlive an own cluster."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,17 @@ class ClusterRequest:
 
     colony: str
     placement: ClusterPlacement
+    """Version, region, zones, pools, and who may reach the API server."""
     tags: dict[str, str] = field(default_factory=dict)
     """On everything billable."""
     kubeconfig: pulumi.Input[str] | None = None
     """Only for `existing`: text, or the path of a file."""
+    ssh_key: pulumi.Input[str] | None = None
+    """Only for `onprem`: the private key of its hosts; None = the ssh agent's."""
     outputs: list[str] = field(default_factory=list)
     """Where the jobs on it copy results to: URLs that its pods must be able to write."""
+    inputs: list[str] = field(default_factory=list)
+    """What they copy in: URLs that its pods must be able to read."""
     namespaces: list[str] = field(default_factory=list)
     """Of the jobs on it."""
 
@@ -60,6 +69,16 @@ class Cluster(Protocol):
     """What every kind gives."""
 
     placement: ClusterPlacement
+    cluster_name: pulumi.Output[str]
+    """The cloud's own: what its tools call the cluster, and what it tags things with."""
+    pools: list[NodePool]
+    """As the nodes will be: labels, taints, allocatable cores and memory."""
+    tags: dict[str, str]
+    """On everything billable; empty where the cluster is not ours."""
+    billable: list[pulumi.Resource]
+    """What is paid for by the hour and made by the program: the control plane and the pools."""
+    drained: tuple[str, ...]
+    """Kinds of objects that have to be gone before the cluster; DRAINED where it is ours."""
     node_image: str
     """Which layer variants fit the GPU nodes."""
     labelled: bool
@@ -69,13 +88,19 @@ class Cluster(Protocol):
     kubeconfig: pulumi.Output[str]
     """Secret."""
     provider: pulumi.ProviderResource
-    """Usable once the nodes and what they need are up."""
+    """Usable once all of `ready` is up; it waits for nothing itself (`components.isolation`)."""
+    ready: list[pulumi.Resource]
+    """The nodes and what they need: every in-cluster object depends on them."""
     owner: pulumi.Resource | None
     """What every in-cluster object is `deleted_with`; None where the cluster is not ours."""
     component: pulumi.ComponentResource
     """The parent of in-cluster objects."""
     service_account: str | None
     """What pods with outputs run as; it has to be made in each of their namespaces."""
+    service_account_annotations: dict[str, pulumi.Input[str]]
+    """By which the cloud knows it."""
+    service_account_pod_labels: dict[str, str]
+    """On the pods that run as it, where the cloud looks at those."""
 
 
 class ClusterKind(Protocol):
@@ -89,13 +114,8 @@ class ClusterKind(Protocol):
     ) -> Cluster: ...
 
 
-def kinds() -> list[str]:
-    """The clouds whose cluster kind is built."""
-    return sorted(_KINDS)
-
-
 def supported(cloud: str) -> bool:
-    return cloud in _KINDS
+    return cloud in kinds()
 
 
 def kind(cloud: str, path: str = "") -> ClusterKind:
@@ -103,7 +123,7 @@ def kind(cloud: str, path: str = "") -> ClusterKind:
     if not supported(cloud):
         hint = f"built so far: {', '.join(kinds())}"
         raise NotSupported(Problem(path, f"clusters on {cloud!r} are not built yet", hint))
-    module, name = _KINDS[cloud].split(":")
+    module, name = facts_of(cloud).cls.split(":")
     found: Any = getattr(importlib.import_module(module), name)
     return cast(ClusterKind, found)
 
@@ -115,6 +135,13 @@ def node_selector(job: Job, placement: ClusterPlacement, labelled: bool) -> dict
     if not labelled or len(wanted) != 1 or not wanted <= have:
         return {}
     return {ACCELERATOR_LABEL: str(next(iter(wanted)))}
+
+
+def tolerations(job: Job, pools: list[NodePool]) -> list[dict[str, Any]]:
+    """Of the taints on the pools that the job can run on, beside that of the GPUs."""
+    wanted = _accelerators(job)
+    mine = [pool for pool in pools if pool.labels.get(ACCELERATOR_LABEL) in wanted]
+    return tolerations_of(mine)
 
 
 def _accelerators(job: Job) -> set[str | None]:

@@ -43,7 +43,7 @@ def pod_template(
     `index` is the field that holds the pod's index: a path, or a number that is the same in all;
     None = it is set later. With `wait` an init container waits for the roles it depends on.
     """
-    labels = role_labels(job, role, context)
+    labels = {**role_labels(job, role, context), **context.pod_labels}
     ours = {"metadata": {"labels": labels}, "spec": pod_spec(job, role, context, index, wait)}
     notes = fabric_of(job, role, context).annotations
     if notes:

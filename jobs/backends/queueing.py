@@ -9,7 +9,15 @@ from jobs.backends.marks import Manifest, notes, own_labels
 from jobs.context import JobContext
 from jobs.spec import Job
 
-__all__ = ["PRIORITY_LABEL", "QUEUE_LABEL", "queue_of", "suspended", "workload", "workload_labels"]
+__all__ = [
+    "PRIORITY_LABEL",
+    "QUEUE_LABEL",
+    "queue_labels",
+    "queue_of",
+    "suspended",
+    "workload",
+    "workload_labels",
+]
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
@@ -32,12 +40,14 @@ def workload(job: Job, context: JobContext, kind: tuple[str, str], spec: Manifes
 
 def workload_labels(job: Job, context: JobContext) -> dict[str, str]:
     """Of the workload: the user's own, ours, and Kueue's."""
-    labels = {**job.resources.labels, **own_labels(job, context)}
-    if job.queue:
-        labels[QUEUE_LABEL] = job.queue
-    if job.priority:
-        labels[PRIORITY_LABEL] = job.priority
-    return labels
+    return {**job.resources.labels, **own_labels(job, context), **queue_labels(job)}
+
+
+def queue_labels(job: Job) -> dict[str, str]:
+    """Kueue's, of what queues."""
+    queue = queue_of(job)
+    labels = {QUEUE_LABEL: queue} if queue else {}
+    return {**labels, PRIORITY_LABEL: job.priority} if job.priority else labels
 
 
 def queue_of(job: Job) -> str | None:

@@ -19,6 +19,8 @@ class Imported:
     job: Job | None = None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    idle: dict[str, Any] = field(default_factory=dict)
+    """When the colony that is made for it is idle; the fields of `Idle`."""
 
     def attempt(self, path: str, convert: Callable[[Any], dict[str, Any]], value: Any) -> Any:
         """What `convert` makes of a value, or nothing and the problem noted."""

@@ -14,6 +14,7 @@ from jobs.errors import Problem
 from jobs.importers.imported import Imported
 from jobs.importers.sky.candidates import Fields, job_fields
 from jobs.importers.sky.choices import read_choice
+from jobs.importers.sky.mounts import read_mounts
 from jobs.importers.sky.reading import tell_idle
 from jobs.importers.sky.rest import GitWorkdir, Rest, config_leaves
 from jobs.importers.sky.substitution import FIELDS, substitute
@@ -25,7 +26,10 @@ from jobs.wording import check, unknown_field
 
 __all__ = ["TASK_FIELDS", "Imported", "import_task"]
 
-TASK_FIELDS = ("name", "workdir", "num_nodes", "resources", "setup", "run", "envs", "secrets")
+TASK_FIELDS = (
+    "name", "workdir", "num_nodes", "resources", "setup", "run", "envs", "secrets", "inputs",
+    "outputs", "file_mounts", "volumes",
+)  # fmt: skip
 
 _NAME = re.compile(r"[a-zA-Z0-9]+(?:[._-]{1,2}[a-zA-Z0-9]+)*")
 _LOCAL_QUEUE = "local_queue_name"
@@ -42,10 +46,19 @@ def import_task(task: dict[str, Any], stem: str) -> Imported:
     rest = _rest(result, task)
     choice = read_choice(result, task.get("resources"))
     fields = job_fields(result, choice) if choice else Fields()
-    data = {**_name(result, task, stem), **_scripts(task, rest), **variables, **fields.data}
+    mounts = read_mounts(result, rest)
+    moved = {"inputs": mounts.inputs, "volumes": mounts.volumes}
+    data = {
+        **_name(result, task, stem),
+        **_scripts(task, rest),
+        **variables,
+        **fields.data,
+        **moved,
+    }
     _config(result, rest, data, fields.paths)
     job, problems = check(Job, data)
-    result.problems += [_renamed(problem, {**fields.paths, **_PATHS}) for problem in problems]
+    paths = {**fields.paths, **mounts.paths, **_PATHS}
+    result.problems += [_renamed(problem, paths) for problem in problems]
     result.job = None if result.problems else job
     told = dict.fromkeys(result.warnings)
     result.warnings = [each for each in told if not _wrong(each.path, result.problems)]
@@ -54,7 +67,7 @@ def import_task(task: dict[str, Any], stem: str) -> Imported:
     return result
 
 
-_PATHS = {"nodes": "num_nodes"}
+_PATHS = {"nodes": "num_nodes", "reads": "inputs", "writes": "outputs"}
 """Where a field of the Job stands in a task."""
 
 
@@ -104,7 +117,7 @@ def _scripts(task: dict[str, Any], rest: Rest) -> dict[str, Any]:
         data["workdir"] = task["workdir"]
     if "num_nodes" in task:
         data["nodes"] = task["num_nodes"]
-    return data
+    return {**data, "reads": rest.inputs or {}, "writes": rest.outputs or {}}
 
 
 def _config(result: Imported, rest: Rest, data: dict[str, Any], paths: dict[str, str]) -> None:

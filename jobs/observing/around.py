@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.observing.reading import condition, metadata, owner, table, text, when
+from jobs.observing.reading import condition, items, metadata, owner, table, text, when
 
 __all__ = [
     "Down",
@@ -19,6 +19,8 @@ __all__ = [
 ]
 
 TAKEN = ("Evict", "Evicted", "Preempt", "Preempted", "Preempting", "TaintManagerEviction")
+UNHEALTHY = "colony.dev/unhealthy"
+"""Key of the taint that the agent gives (colony/agent/health.py)."""
 UNPLACED = ("FailedScheduling", "Unschedulable", "FailedCreate")
 
 
@@ -47,11 +49,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Down:
-    """A node that stopped answering. `since` sorts by time: when it was last heard of."""
+    """A node that stopped answering, or whose hardware is at fault. `since` sorts by time: when it
+    was last heard of."""
 
     name: str
     since: str
     text: str
+    answers: bool = False
+    """It is broken, and what it says of its pods is known all the same."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,18 @@ def read_group(thing: Any) -> Group:
 
 
 def read_node(thing: Any) -> Down | None:
-    """None while the node answers: its Ready condition is Unknown when the kubelet is silent."""
+    """None while the node is well: its Ready condition is Unknown when the kubelet is silent, and
+    the agent's taint says that its hardware is at fault."""
+    name = text(metadata(thing), "name")
     found = condition(thing, "Ready", "Unknown")
-    if not found:
-        return None
-    since = text(found, "lastHeartbeatTime") or text(found, "lastTransitionTime")
-    return Down(text(metadata(thing), "name"), since, _words(found))
+    if found:
+        since = text(found, "lastHeartbeatTime") or text(found, "lastTransitionTime")
+        return Down(name, since, _words(found))
+    for taint in items(thing, "spec", "taints"):
+        if text(taint, "key") == UNHEALTHY:
+            since = text(condition(thing, "Ready"), "lastHeartbeatTime")
+            return Down(name, since, f"hardware fault {text(taint, 'value')}", answers=True)
+    return None
 
 
 def read_event(thing: Any) -> Told | None:

@@ -161,7 +161,15 @@ class View:
         if not self.down:
             return []
         current = self.tally.current(self.attempt)
-        return [pod for pod in current if pod.bucket is Bucket.ACTIVE and pod.node in self.down]
+        return [pod for pod in current if pod.bucket is Bucket.ACTIVE and self._loses(pod)]
+
+    def _loses(self, pod: PodFacts) -> bool:
+        """A broken node that answers matters only where the role says that it does."""
+        down = self.down.get(pod.node)
+        if down is None or not down.answers:
+            return down is not None
+        role = (self.job.roles if self.job else {}).get(self.role_of(pod))
+        return role is not None and bool(role.node_down_as_failed)
 
     def _take_off(self, counts: dict[str, list[int]], pod: PodFacts) -> None:
         buckets = counts.get(self.role_of(pod))

@@ -21,6 +21,7 @@ from colony.cli import scale as commands
 from colony.cli.app import app
 from colony.kubeapi import KubeApi
 from colony.scaling import Clock, LiveJob, scale
+from colony.storage.folder import Folder
 from jobs.errors import Cancelled, ColonyError, InputError, NotReady, RunFailed
 
 PREFIX = "/api/v1/namespaces/team/configmaps"
@@ -179,7 +180,9 @@ def engine(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """The command on a colony `lab`, whose job `demo` is in the cluster."""
     found = Engine()
     real = SimpleNamespace(kubeconfig=lambda: cluster.kubeconfig)
-    ground = SimpleNamespace(engine=found, root=tmp_path, simulated=True, real=real)
+    ground = SimpleNamespace(
+        engine=found, root=tmp_path, storage=Folder(tmp_path), simulated=True, real=real
+    )
 
     @contextmanager
     def ground_of(_world: Path | None) -> Iterator[Any]:

@@ -7,10 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charts
-from charts import ChartError, Layer, Variant, When, choose, load, merge, names, values
+from charts import ChartError, Layer, Site, Variant, When, choose, load, merge, names, values
 from jobs.spec import Backend
 
 ALL = load()
+AWS = Site(cloud="aws")
+GPU = Site(vendors=frozenset({"nvidia"}))
+CPU = Site()
+HEALTH = "colony-health"
+"""Of the pods that watch the nodes (components/agent_health.py)."""
 
 
 def layer(name, **more):
@@ -29,7 +34,6 @@ def test_every_layer_is_pinned_bounded_and_sourced(name):
     ours = (charts.FOLDER / data.chart / "Chart.yaml").is_file()
     assert ours or data.chart.startswith("oci://") or data.repository.startswith("https://")
     assert all(source.startswith("https://") for source in data.sources)
-    assert data.provides
     assert data.timeout <= 1800
 
 
@@ -39,14 +43,14 @@ def test_no_two_layers_share_a_namespace():
 
 
 def test_kueue_never_catches_what_layers_run():
-    config = kueue_config(values(ALL["kueue"], "aws", "", {}))
+    config = kueue_config(values(ALL["kueue"], AWS, {}))
     (rule,) = config["managedJobsNamespaceSelector"]["matchExpressions"]
     assert rule["operator"] == "NotIn"
     assert {"kube-system", *(data.namespace for data in ALL.values())} <= set(rule["values"])
 
 
 def test_kueue_knows_every_kind_of_job_but_volcanos():
-    config = kueue_config(values(ALL["kueue"], "aws", "", {}))
+    config = kueue_config(values(ALL["kueue"], AWS, {}))
     frameworks = config["integrations"]["frameworks"]
     groups = {name.partition("/")[0] for name in frameworks}
     assert groups == {
@@ -56,43 +60,48 @@ def test_kueue_knows_every_kind_of_job_but_volcanos():
 
 def test_a_part_of_kueues_configuration_can_be_overridden_without_losing_the_rest():
     over = {"managerConfig": {"controllerManagerConfigYaml": {"clientConnection": {"qps": 500}}}}
-    config = kueue_config(values(ALL["kueue"], "aws", "", over))
+    config = kueue_config(values(ALL["kueue"], AWS, over))
     assert config["clientConnection"] == {"qps": 500, "burst": 100}
     assert config["kind"] == "Configuration"
 
 
 def test_text_given_for_kueues_configuration_is_kept_as_it_is():
     over = {"managerConfig": {"controllerManagerConfigYaml": "kind: Configuration"}}
-    assert values(ALL["kueue"], "aws", "", over)["managerConfig"] == over["managerConfig"]
+    assert values(ALL["kueue"], AWS, over)["managerConfig"] == over["managerConfig"]
 
 
 @pytest.mark.parametrize(
     ("cloud", "image", "driver"),
     [
-        ("aws", "al2023-nvidia", {"enabled": False}),
-        ("aws", "other", None),
-        ("existing", "al2023-nvidia", None),
+        ("aws", "al2023-nvidia", False),
+        ("aws", "other", True),
+        ("existing", "al2023-nvidia", True),
     ],
 )
 def test_the_operator_leaves_the_driver_to_images_that_have_it(cloud, image, driver):
-    found = values(ALL["gpu-operator"], cloud, image, {})
-    assert found.get("driver") == driver
-    assert found.get("toolkit") == driver
+    found = values(ALL["gpu-operator"], Site(cloud=cloud, node_image=image), {})
+    assert found["driver"]["enabled"] is driver
+    assert found["toolkit"]["enabled"] is driver
 
 
 @pytest.mark.parametrize(
     ("enabled", "has_gpu", "expected"),
     [
-        ({}, True, ["gpu-operator", "jobset", "kueue"]),
+        ({}, True, ["jobset", "kueue", "node-feature-discovery", "gpu-operator"]),
         ({}, False, ["jobset", "kueue"]),
-        ({"gpu-operator": True}, False, ["gpu-operator", "jobset", "kueue"]),
+        (
+            {"gpu-operator": True},
+            False,
+            ["jobset", "kueue", "node-feature-discovery", "gpu-operator"],
+        ),
         ({"gpu-operator": False}, True, ["jobset", "kueue"]),
         ({"jobset": False}, False, ["kueue"]),
         ({"kueue": False, "jobset": False}, False, []),
     ],
 )
 def test_the_choice_of_layers(enabled, has_gpu, expected):
-    assert [data.name for data in choose(enabled, has_gpu)] == expected
+    found = choose(enabled, GPU if has_gpu else CPU)
+    assert sorted(data.name for data in found) == sorted(expected)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,7 @@ def test_the_choice_of_layers(enabled, has_gpu, expected):
     ],
 )
 def test_layers_follow_the_back_ends_of_the_jobs(backends, enabled, more):
-    found = [data.name for data in choose(enabled, False, backends=backends)]
+    found = [data.name for data in choose(enabled, Site(backends=frozenset(backends)))]
     assert sorted(found) == sorted(["jobset", "kueue", *more])
     if "kubeflow-trainer" in found:
         assert found.index("jobset") < found.index("kubeflow-trainer")
@@ -140,14 +149,17 @@ def test_our_charts_crd_is_of_the_shape_that_the_operator_serves():
 
 def test_an_unknown_layer_is_named():
     with pytest.raises(ChartError, match="'kueu'"):
-        choose({"kueu": True}, False)
+        choose({"kueu": True}, CPU)
 
 
 def test_a_need_comes_along_and_first():
-    layers = {data.name: data for data in (layer("a", when=When.GPU, needs=["z"]), layer("z"))}
+    layers = {
+        data.name: data
+        for data in (layer("a", when=When.GPU, vendors=["nvidia"], needs=["z"]), layer("z"))
+    }
     layers["z"] = layers["z"].model_copy(update={"when": When.GPU})
-    assert [data.name for data in choose({"a": True}, False, layers)] == ["z", "a"]
-    assert [data.name for data in choose({"a": True, "z": False}, False, layers)] == ["a"]
+    assert [data.name for data in choose({"a": True}, CPU, layers)] == ["z", "a"]
+    assert [data.name for data in choose({"a": True, "z": False}, CPU, layers)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +191,7 @@ def test_the_first_variant_that_fits_is_not_the_last():
             Variant(values={"x": {"two": 3}}),
         ],
     )
-    assert values(data, "aws", "", {"x": {"three": 4}}) == {"x": {"one": 2, "two": 3, "three": 4}}
+    assert values(data, AWS, {"x": {"three": 4}}) == {"x": {"one": 2, "two": 3, "three": 4}}
     assert data.values == {"x": {"one": 1, "two": 1}}
 
 
@@ -203,3 +215,24 @@ def test_merging_again_changes_nothing_and_what_is_over_wins(base, over):
 def test_names_are_read_without_parsing():
     assert names() == sorted(ALL)
     assert charts.FOLDER.is_dir()
+
+
+def test_kueue_is_asked_about_pods_only_where_plain_pods_queue():
+    def frameworks(site):
+        config = yaml.safe_load(
+            values(ALL["kueue"], site, {})["managerConfig"]["controllerManagerConfigYaml"]
+        )
+        return config["integrations"]["frameworks"]
+
+    plain, queued = frameworks(Site()), frameworks(Site(queued_pods=True))
+    assert "pod" not in plain
+    assert queued == [*plain, "pod"]
+
+
+def test_what_kueue_may_not_catch_is_every_namespace_of_a_layer():
+    text = values(ALL["kueue"], Site(), {})["managerConfig"]["controllerManagerConfigYaml"]
+    [rule] = yaml.safe_load(text)["managedJobsNamespaceSelector"]["matchExpressions"]
+    assert rule["operator"] == "NotIn"
+    assert {layer.namespace for layer in ALL.values()} | {"kube-system", HEALTH} <= {
+        *rule["values"]
+    }

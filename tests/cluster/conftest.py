@@ -12,6 +12,8 @@ from testbed.cluster import Cluster
 from testbed.controllers import NAMES, Controllers, needed_programs
 from testbed.plane import ControlPlane
 
+from colony.rehearsal.realcluster import RealCluster
+from colony.rehearsal.world import World
 from jobs.errors import NotReady
 
 HERE = os.path.dirname(__file__)
@@ -19,6 +21,8 @@ NODES = 4
 """Fake nodes of 8 GPUs that are always there."""
 TIMEOUT = 300
 """Seconds for a test: the first that asks for a controller waits for its start too."""
+BUILT = {"plane", "prometheus_programs"}
+"""Fixtures whose programs are built before the first test."""
 ALONE = "cluster tests share one control plane: run them without -n"
 
 
@@ -38,7 +42,7 @@ def pytest_collection_finish(session):
         return  # `plane` says why not
     reason = _build(session.config, _needed(ours))
     for item in ours:
-        if reason and "plane" in item.fixturenames:
+        if reason and BUILT & set(item.fixturenames):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -86,11 +90,25 @@ def controllers(plane, cluster):
     found.close()
 
 
+@pytest.fixture(scope="session")
+def prometheus_programs(request):
+    """Prometheus and promtool; they need no cluster."""
+    return build.programs("prometheus")["prometheus"]
+
+
 @pytest.fixture
 def namespace(cluster, request):
     """A namespace for this test alone."""
     with cluster.namespace(request.node.originalname.replace("_", "-")[:40].strip("-")) as name:
         yield name
+
+
+@pytest.fixture
+def world(plane, tmp_path):
+    """A folder with a world whose clusters are the test bed."""
+    folder = tmp_path / "world"
+    World.create(folder, kubernetes=RealCluster.of(plane.kubeconfig)).close()
+    return folder
 
 
 def _controller(name):
@@ -108,11 +126,12 @@ jobset, kueue, mpi, trainer, kuberay, volcano = map(_controller, NAMES)
 
 def _needed(items):
     fixtures = {name for item in items for name in item.fixturenames}
+    alone = ["prometheus"] if "prometheus_programs" in fixtures else []
     if "plane" not in fixtures:
-        return []
+        return alone
     by_hand = [m.args for item in items for m in item.iter_markers("controllers")]
     wanted = {name for name in NAMES if name in fixtures} | {n for args in by_hand for n in args}
-    return ["kube", "etcd", "kwok", *needed_programs(*sorted(wanted))]
+    return [*alone, "kube", "etcd", "kwok", *needed_programs(*sorted(wanted))]
 
 
 def _build(config, names):

@@ -1,7 +1,10 @@
 """What the back ends render, through the real controllers, on fake nodes."""
 
 import pytest
+from kubernetes.dynamic.exceptions import ForbiddenError
 
+from colony.lifecycle.kinds import WORKLOADS
+from colony.lifecycle.kube import Kube
 from jobs.backends import KINDS, render
 from jobs.context import JobContext
 from jobs.pairs import published
@@ -67,8 +70,19 @@ def put(cluster, namespace, job):
     context = JobContext("spring", "main", "existing", "", namespace=namespace)
     manifests = render(job, context)
     for manifest in manifests:
-        cluster.apply(manifest, namespace=namespace)
+        cluster.wait(lambda each=manifest: taken(cluster, each, namespace), 30, "to be let in")
     return manifests
+
+
+def taken(cluster, manifest, namespace):
+    """Trainer's webhook learns of a runtime a moment after the API server."""
+    try:
+        cluster.apply(manifest, namespace=namespace)
+    except ForbiddenError as refused:
+        if "must be created before" not in str(refused.body):
+            raise
+        return False
+    return True
 
 
 def kind_of(job):
@@ -307,3 +321,60 @@ def test_a_job_that_ran_is_deleted_without_a_trace(cluster, namespace, engines, 
         cluster.delete(kind, manifest["metadata"]["name"], namespace)
         cluster.assert_gone(kind, manifest["metadata"]["name"], namespace)
     cluster.wait(lambda: not cluster.leftovers(namespace), 60, "nothing to be left")
+
+
+STAYING = Role(replicas=2, template=LASTING)
+
+
+@pytest.mark.parametrize(
+    ("framework", "backend", "roles"),
+    [
+        (Framework.PYTORCH, Backend.JOBSET, {"worker": STAYING}),
+        (Framework.PYTORCH, Backend.JOB, {"worker": STAYING}),
+        (Framework.PYTORCH, Backend.VOLCANO, {"worker": STAYING}),
+        (Framework.PYTORCH, Backend.TRAINJOB, {"worker": STAYING}),
+        (Framework.MPI, Backend.MPIJOB, {"launcher": Role(template=LASTING), "worker": STAYING}),
+        (Framework.RAY, Backend.RAYJOB, {"head": Role(), "worker": STAYING}),
+    ],
+)
+def test_a_job_is_made_anew_with_none_of_its_old_pods(
+    cluster, namespace, engines, plane, framework, backend, roles
+):
+    """As a run does it whose machines were taken; the objects stay those of who applied them."""
+    engines.dashboards.ends("train", "RUNNING")
+    manifest = put(cluster, namespace, small(framework, backend, nodes=1, roles=roles))[-1]
+    manifest["metadata"]["namespace"] = namespace
+    old = both_running(cluster, namespace)
+    kube = Kube(plane.kubeconfig.read_text())
+    (before,) = own(kube, backend, namespace)
+
+    kube.restart(manifest)
+
+    (after,) = own(kube, backend, namespace)
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert appliers(after) == appliers(before) != set()
+    assert not old & both_running(cluster, namespace)
+    engines.dashboards.ends("train", "SUCCEEDED")
+    kube.delete(WORKLOADS[backend.value], namespace, before["metadata"]["name"])
+    cluster.wait(lambda: not pods(cluster, namespace), 120, "its GPUs to be free again")
+
+
+def both_running(cluster, namespace):
+    """The UIDs of the workers."""
+
+    def look():
+        found = pods(cluster, namespace, "worker")
+        running = [p for p in found if (p.get("status") or {}).get("phase") == "Running"]
+        return {pod["metadata"]["uid"] for pod in running} if len(running) == 2 else None
+
+    return cluster.wait(look, 120, "two workers to run")
+
+
+def own(kube, backend, namespace):
+    found = kube.objects(WORKLOADS[backend.value], namespace)
+    return [each for each in found if not each["metadata"].get("ownerReferences")]
+
+
+def appliers(thing):
+    managers = thing["metadata"]["managedFields"]
+    return {each["manager"] for each in managers if each["operation"] == "Apply"}

@@ -8,8 +8,7 @@ import yaml
 from colony_command import Running, colony
 from testbed import kwok
 
-from colony.rehearsal.realcluster import RealCluster
-from colony.rehearsal.world import World, left
+from colony.rehearsal.world import left
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180), pytest.mark.usefixtures("jobset")]
 
@@ -30,14 +29,6 @@ CLUSTER_WIDE = (
 AWS = {"name": "main", "cloud": "aws"}
 BARE = {"gpu-operator": "off", "jobset": "off", "kueue": "off"}
 """What the test bed has, or does not need."""
-
-
-@pytest.fixture
-def world(plane, tmp_path):
-    """A folder with a world whose clusters are the test bed."""
-    folder = tmp_path / "world"
-    World.create(folder, kubernetes=RealCluster.of(plane.kubeconfig)).close()
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from colony_command import Running, colony
 from kubernetes.client import CoreV1Api, V1Eviction, V1ObjectMeta
 from testbed import kwok
 
-from colony.rehearsal.realcluster import RealCluster
-from colony.rehearsal.world import World, left
+from colony.rehearsal.world import left
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -29,13 +28,6 @@ def paced(stage, seconds):
 
 ENDLESS = paced("pod-complete", "1h")
 NEVER = paced("pod-ready", "1h")
-
-
-@pytest.fixture
-def world(plane, tmp_path):
-    folder = tmp_path / "world"
-    World.create(folder, kubernetes=RealCluster.of(plane.kubeconfig)).close()
-    return folder
 
 
 @pytest.fixture(scope="module")

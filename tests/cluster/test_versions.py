@@ -13,7 +13,9 @@ CHARTS = TOOLS.parent.parent / "charts"
 
 def charted():
     layers = (yaml.safe_load(file.read_text()) for file in sorted(CHARTS.glob("*.yaml")))
-    return {each["name"]: str(each["version"]).removeprefix("v") for each in layers}
+    return {
+        each["name"]: str(each["version"]).removeprefix("v") for each in layers if "name" in each
+    }
 
 
 def required(module, path):

@@ -8,7 +8,8 @@ from colony.rehearsal.faults import load_faults
 
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{p}.md" for p in (
     "overview", "specs", "commands", "market", "components", "lifecycle", "rehearsal", "engine",
-    "testing", "jobs", "backends", "state", "elastic", "importers", "examples", "skypilot",
+    "testing", "installing", "jobs", "backends", "state", "elastic", "importers", "examples",
+    "skypilot", "onprem", "layers", "policy",
 ))]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from colony.documents import (
     documents_of,
     load_colony,
+    load_pipeline,
     parse_envs,
     read_documents,
     schema,
@@ -472,3 +473,13 @@ def test_what_is_wrong_in_a_scaling_is_told(tmp_path):
 def test_a_near_kind_of_another_system_is_suggested(tmp_path, kind):
     error = only_error(write(tmp_path, text=FOREIGN.replace("TrainJob", kind)))
     assert error["hint"] in ("did you mean `PyTorchJob`?", "did you mean `TrainJob`?")
+
+
+def test_a_colony_that_is_made_for_a_task_is_idle_as_its_task_says(tmp_path):
+    file = tmp_path / "task.yaml"
+    file.write_text("{run: x, resources: {autostop: {idle_minutes: 30, down: true}}}")
+    idle = load_colony([file]).spec.idle
+    assert (idle.delete, idle.stop) == (1800, None)
+    file.write_text("{run: x, name: a, resources: {autostop: 5}}\n---\n{run: x, name: b}\n")
+    first, second = (each.spec.idle for each in load_pipeline([file]))
+    assert (first.stop, second) == (300, None)

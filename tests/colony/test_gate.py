@@ -57,7 +57,7 @@ class FakeClock:
     def now(self) -> float:
         return self.time
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, until: float | None = None) -> None:
         self.time += seconds
         self.waits += 1
         self.then.get(self.waits, lambda: None)()

@@ -3,8 +3,9 @@ from recording import colony_args, record_program
 
 
 def pytest_configure(config):
-    # the SDK warns of its own alias when `pulumi_aws.ec2` is imported
+    # the SDKs warn of aliases of their own when their modules are imported
     config.addinivalue_line("filterwarnings", "ignore:aws.ec2/encryptioncontrol:DeprecationWarning")
+    config.addinivalue_line("filterwarnings", r"ignore::DeprecationWarning:pulumi_gcp\..*")
 
 
 @pytest.fixture(scope="session")

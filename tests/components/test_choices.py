@@ -11,6 +11,7 @@ from components.clusters import base
 from components.clusters.aws import data
 from components.kubeconfig import exec_kubeconfig
 from components.layer_choice import check_layers, chosen_layers
+from components.layer_spec import LayerChoice
 from components.lease import Lease
 from components.placement import ClusterPlacement, PoolPlacement
 from components.quota import check_queues, namespace_of, queue_objects
@@ -69,7 +70,7 @@ def test_short_names_fit_and_stay_apart(name, limit):
         (cluster(region="ap-northeast-1"), ["ap-northeast-1c", "ap-northeast-1d"]),
         (
             cluster(PoolPlacement(**GPUS), zones=["us-east-1c", "us-east-1d"]),
-            ["us-east-1b", "us-east-1c", "us-east-1d"],
+            ["us-east-1c", "us-east-1d", "us-east-1b"],
         ),
     ],
 )
@@ -130,10 +131,10 @@ def test_every_choice_of_the_eks_data_names_its_page():
 
 
 def test_kinds_are_known_without_importing_them():
-    assert base.kinds() == ["aws", "existing"]
-    assert base.supported("aws") and not base.supported("gcp")
-    with pytest.raises(NotSupported, match="gcp"):
-        base.kind("gcp", "clusters.0.cloud")
+    assert {"aws", "azure", "existing", "gcp"} <= set(base.kinds())
+    assert base.supported("azure") and not base.supported("moon")
+    with pytest.raises(NotSupported, match="moon"):
+        base.kind("moon", "clusters.0.cloud")
 
 
 def test_a_kubeconfig_holds_a_command_and_no_token():
@@ -158,7 +159,7 @@ def quotas(objects):
 
 def test_the_quota_is_what_was_bought():
     objects = queue_objects(spec(QUEUED), PLACE, [QUEUED], labelled=True)
-    assert quotas(objects) == {"h100": {"cpu": 384, "memory": "4096Gi", "nvidia.com/gpu": 16}}
+    assert quotas(objects) == {"h100": {"cpu": 381, "memory": "4090Gi", "nvidia.com/gpu": 16}}
     assert [item["kind"] for item in objects] == [
         "ResourceFlavor",
         "ClusterQueue",
@@ -171,7 +172,7 @@ def test_the_quota_is_what_was_bought():
 def test_jobs_without_gpus_are_tried_on_cpu_nodes_first():
     objects = queue_objects(spec(QUEUED, CPU_JOB), PLACE, [QUEUED, CPU_JOB], labelled=True)
     assert list(quotas(objects)) == ["cpu", "h100"]
-    assert quotas(objects)["cpu"] == {"cpu": 4, "memory": "16Gi", "nvidia.com/gpu": 0}
+    assert quotas(objects)["cpu"] == {"cpu": 3, "memory": "12Gi", "nvidia.com/gpu": 0}
 
 
 def test_without_a_queue_there_is_nothing_to_queue_in():
@@ -233,17 +234,72 @@ def test_projects_share_what_was_bought():
     assert {"name": "user-queue", "namespace": "team-a"} in local
 
 
+@given(
+    st.integers(1, 40),
+    st.integers(1, 8),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=6),
+)
+def test_the_quotas_of_all_projects_and_the_cohort_are_what_was_bought(nodes, gpus, shares):
+    pool = PoolPlacement(**{**GPUS, "nodes": nodes, "accelerator_count": gpus})
+    place = cluster(PoolPlacement(**SYSTEM), pool)
+    queues = [
+        {"project": f"p{index}", "gpus": own, "borrow": more}
+        for index, (own, more) in enumerate(shares)
+    ]
+    shared = spec(queues=queues)
+    if sum(own for own, _ in shares) > nodes * gpus:
+        with pytest.raises(InputError, match="GPUs of"):
+            check_queues(shared, place)
+        return
+    objects = queue_objects(shared, place, [], labelled=True)
+    found = [item for item in objects if item["kind"] in ("ClusterQueue", "Cohort")]
+    assert len(found) == len(queues) + 1
+    whole = quotas(queue_objects(spec(QUEUED, CPU_JOB), place, [QUEUED, CPU_JOB], labelled=True))
+    total = {}
+    for item in found:
+        for flavor in item["spec"]["resourceGroups"][0]["flavors"]:
+            for each in flavor["resources"]:
+                key = flavor["name"], each["name"]
+                assert amount(each) >= 0
+                total[key] = total.get(key, 0) + amount(each)
+    assert total == {
+        (flavor, name): int(str(value).removesuffix("Gi"))
+        for flavor, resources in whole.items()
+        for name, value in resources.items()
+    }
+
+
+def amount(resource):
+    return int(str(resource["nominalQuota"]).removesuffix("Gi"))
+
+
+def test_who_lent_gpus_gets_them_back_and_each_project_has_a_namespace():
+    shared = spec(QUEUED, queues=PROJECTS)
+    objects = queue_objects(shared, PLACE, [QUEUED], labelled=True)
+    rules = [i["spec"]["preemption"] for i in objects if i["kind"] == "ClusterQueue"]
+    assert all(rule["reclaimWithinCohort"] == "Any" for rule in rules)
+    local = {(i["metadata"]["namespace"], i["metadata"]["name"]) for i in objects
+             if i["kind"] == "LocalQueue"}  # fmt: skip
+    assert local == {("team-a", "user-queue"), ("b", "b")}
+    classes = {i["metadata"]["name"] for i in objects if i["kind"] == "WorkloadPriorityClass"}
+    assert {"low-priority", "high-priority"} <= classes
+
+
 def test_a_job_that_queues_for_no_project_is_refused():
     with pytest.raises(InputError, match="none of the projects"):
         check_queues(spec(QUEUED, queues=PROJECTS[1:]), PLACE)
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("kueu", "did you mean 'kueue'"), ("zzz", "there are gpu-operator")]
+    ("name", "hint"),
+    [
+        ("kueu", "did you mean 'kueue'"),
+        ("zzz", "there are aws-efa-k8s-device-plugin, cert-manager"),
+    ],
 )
 def test_an_unknown_layer_is_an_error_with_a_near_match(name, hint):
     with pytest.raises(InputError, match=f"layers.{name}.*{hint}"):
-        check_layers([name])
+        check_layers({name: LayerChoice()})
 
 
 def test_what_a_job_needs_may_be_off_only_where_it_may_be_there_already():
@@ -251,7 +307,9 @@ def test_what_a_job_needs_may_be_off_only_where_it_may_be_there_already():
     with pytest.raises(InputError, match="its queue is 'user-queue'"):
         chosen_layers(off, PLACE, [QUEUED])
     existing = PLACE.model_copy(update={"cloud": "existing"})
-    assert [layer.name for layer, _ in chosen_layers(off, existing, [QUEUED])] == ["gpu-operator"]
+    assert [each.name for each in chosen_layers(off, existing, [QUEUED])] == [
+        "node-feature-discovery", "gpu-operator",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -265,7 +323,7 @@ def test_what_a_job_needs_may_be_off_only_where_it_may_be_there_already():
 )
 def test_a_back_end_brings_its_layer_and_cannot_do_without_it(backend, layer):
     job = Job(name="a", run="true", backend=backend, framework=FRAMEWORKS.get(backend, "pytorch"))
-    chosen = [each.name for each, _ in chosen_layers(spec(job), PLACE, [job])]
+    chosen = [each.name for each in chosen_layers(spec(job), PLACE, [job])]
     assert layer in chosen
     off = spec(job, layers={layer: {"enabled": False}})
     with pytest.raises(InputError, match=f"layers.{layer}: is off.*its back end is {backend}"):
@@ -277,8 +335,8 @@ FRAMEWORKS = {"mpijob": "mpi", "rayjob": "ray"}
 
 def test_a_layer_for_one_back_end_comes_only_with_it():
     job = Job(name="a", run="true")
-    assert [each.name for each, _ in chosen_layers(spec(job), PLACE, [job])] == [
-        "gpu-operator", "jobset", "kueue",
+    assert [each.name for each in chosen_layers(spec(job), PLACE, [job])] == [
+        "aws-efa-k8s-device-plugin", "jobset", "node-feature-discovery", "gpu-operator", "kueue",
     ]  # fmt: skip
 
 
@@ -291,7 +349,7 @@ def test_volcanos_jobs_queue_at_volcano_and_not_at_kueue():
     assert queue["spec"]["capability"] == {"nvidia.com/gpu": 12}
     assert (priority["apiVersion"], priority["value"]) == ("scheduling.k8s.io/v1", 100)
     off = spec(job, layers={"kueue": {"enabled": False}})
-    assert "volcano" in [each.name for each, _ in chosen_layers(off, PLACE, [job])]
+    assert "volcano" in [each.name for each in chosen_layers(off, PLACE, [job])]
     assert queue_objects(spec(job), PLACE, [job], labelled=True) == []
 
 

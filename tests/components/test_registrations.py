@@ -96,7 +96,13 @@ def test_lease_tags_are_on_everything_that_takes_tags(record):
 
 
 def test_node_groups_hand_the_lease_on_to_what_they_launch(record):
-    template = inputs(record().one("aws:ec2/launchTemplate:LaunchTemplate"))
+    templates = record().of("aws:ec2/launchTemplate:LaunchTemplate")
+    assert len(templates) == 2
+    for template in map(inputs, templates):
+        check_template(template)
+
+
+def check_template(template):
     kinds = {spec["resourceType"]: spec["tags"] for spec in template["tagSpecifications"]}
     assert set(kinds) == {"instance", "volume", "network-interface"}
     assert all(tags["colony-stack"] == "demo" for tags in kinds.values())
@@ -153,8 +159,10 @@ def test_a_cluster_is_few_resources(record):
         len([r for r in record(jobs=[job]).requests if r.type != "colony:index:Colony"])
         for job in (plain, JOB)
     ]
-    assert counts[0] <= 40
-    assert counts[1] <= 42
+    assert counts[0] <= 46
+    assert counts[1] <= 48
+    empty = [r for r in record(jobs=[]).requests if r.type != "colony:index:Colony"]
+    assert len(empty) <= 42
 
 
 def test_an_extended_lease_leaves_nodes_and_jobs_alone(record):
@@ -227,9 +235,19 @@ def test_deletes_are_ordered_by_what_needs_what(record):
         assert "demo-main-private-us-east-1b" in after
         used = group.propertyDependencies["clusterName"].urns
         assert [dependency.split("::")[-1] for dependency in used] == ["demo-main-eks"]
-    provider = recording.one("pulumi:providers:kubernetes")
-    names = {dependency.split("::")[-1] for dependency in provider.dependencies}
-    assert {"demo-main-h100", "demo-main-system", "demo-main-coredns"} <= names
+    for request in recording.in_cluster():
+        names = {dependency.split("::")[-1] for dependency in request.dependencies}
+        assert {"demo-main-h100", "demo-main-system", "demo-main-coredns"} <= names, request.name
+
+
+def test_what_can_be_skipped_holds_nothing_but_objects_back(record):
+    """The engine gives up on the whole program where a provider or a component was skipped."""
+    recording = record()
+    held = {"demo-main-h100", "demo-main-system"}
+    for request in recording.requests:
+        if is_provider(request) or not request.custom:
+            names = {dependency.split("::")[-1] for dependency in request.dependencies}
+            assert not names & held, request.name
 
 
 def test_the_job_comes_after_layers_and_queues(record):
@@ -296,6 +314,18 @@ def test_pods_with_outputs_get_an_identity_of_their_own_and_others_none(record):
     assert record().of("aws:eks/podIdentityAssociation:PodIdentityAssociation") == []
 
 
+def test_pods_with_inputs_may_read_those_and_write_nothing(record):
+    job = {**JOB, "inputs": [{"path": "/data", "source": "s3://corpus/v1"}]}
+    recording = record(jobs=[job])
+    policy = json.loads(inputs(recording.one("aws:iam/rolePolicy:RolePolicy"))["policy"])
+    listing, reading = policy["Statement"]
+    assert listing["Resource"] == ["arn:aws:s3:::corpus"]
+    assert (reading["Action"], reading["Resource"][0]) == (
+        ["s3:GetObject"], "arn:aws:s3:::corpus/v1",
+    )  # fmt: skip
+    recording.one("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+
+
 def test_a_colony_without_gpus_gets_no_gpu_operator(record):
     job = {"name": "train", "run": "true"}
     names = [r.name for r in record(pools=[SYSTEM], jobs=[job]).requests]
@@ -310,7 +340,7 @@ def test_layers_follow_the_users_choices(record):
     }
     recording = record(spec={"layers": layers})
     names = [r.name for r in recording.of("kubernetes:helm.sh/v3:Release")]
-    assert names == ["demo-main-jobset", "demo-main-kueue"]
+    assert names == [f"demo-main-{n}" for n in ("aws-efa-k8s-device-plugin", "jobset", "kueue")]
     jobset = inputs(recording.one("kubernetes:helm.sh/v3:Release", "jobset"))
     assert jobset["version"] == "0.11.0"
     assert jobset["values"]["controller"] == {"replicas": 2}
@@ -318,13 +348,17 @@ def test_layers_follow_the_users_choices(record):
 
 
 REFUSED = {
-    "spot": ({"pools": [SYSTEM, {**GPUS, "spot": True}]}, NotSupported, "spot"),
+    "what the kind lacks": (
+        {"pools": [SYSTEM, {**GPUS, "min_nodes": 0}]},
+        NotSupported,
+        "h100.min_nodes",
+    ),
     "another maker's chip": (
         {"pools": [{**GPUS, "instance_type": "trn1.32xlarge"}]},
         NotSupported,
         "trn1",
     ),
-    "a cloud that is not built": ({"cloud": "azure"}, NotSupported, "azure"),
+    "a cloud that is not built": ({"cloud": "moon"}, NotSupported, "moon"),
     "no pools": ({"pools": []}, InputError, "pool"),
     "an unknown layer": ({"spec": {"layers": {"kueu": {}}}}, InputError, "kueue"),
     "a layer off that a job needs": (
@@ -385,6 +419,16 @@ LIMITS = {
     "aws:eks/cluster:Cluster": 100,
 }
 SUFFIX = "-1234567"
+
+
+def test_rights_of_one_name_in_several_namespaces_are_registered_once_each(record):
+    jobs = [JOB, {"name": "other", "run": "true"}]
+    shares = {"idle": {"delete": "2h"}, "queues": [{"project": "user-queue", "gpus": 0}]}
+    recording = record(cloud="existing", jobs=jobs, spec=shares)
+    roles = recording.of("kubernetes:rbac.authorization.k8s.io/v1:Role")
+    spaces = [inputs(role)["metadata"]["namespace"] for role in roles if "idle" in role.name]
+    assert sorted(spaces) == ["default", "user-queue"]
+    assert len({urn(request) for request in recording.requests}) == len(recording.requests)
 
 
 def test_long_names_leave_room_for_the_engines_suffix():

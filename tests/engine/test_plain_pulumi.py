@@ -2,70 +2,18 @@
 program, one stack, one state."""
 
 import json
-import shutil
-import subprocess
 
 import pytest
-from colony_command import colony, task
-from language_host import LanguageHost
+import yaml
+from colony_command import colony
 
-from colony.rehearsal.world import World, left
+from colony.rehearsal.world import left
 
 pytestmark = pytest.mark.engine
 
 STACK = "tiny"
 ANSWERED = ("created", "modified", "outputs", "id", "sourcePosition", "stackTrace")
 """What of a resource is not registered by the program."""
-
-
-class Pulumi:
-    """The plain CLI in a world's project, with a language host attached."""
-
-    def __init__(self, cli, world, checkout):
-        self.cli, self.world = cli, world
-        for name in ("Pulumi.yaml", "stacks"):  # the checkout's own, not the world's copy
-            target = world.project_dir / name
-            copy = shutil.copytree if target.is_dir() else shutil.copy
-            more = {"dirs_exist_ok": True} if target.is_dir() else {}
-            copy(checkout / name, target, **more)
-
-    def __call__(self, *args):
-        with LanguageHost() as host:
-            environment = self.world.environment()
-            done = subprocess.run(
-                [self.cli.path, *args, "-s", STACK, "--non-interactive"],
-                cwd=self.world.project_dir,
-                env=environment | {"PULUMI_DEBUG_LANGUAGES": f"python:{host.port}"},
-                capture_output=True,
-                text=True,
-                timeout=100,
-            )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def priced(tmp_path_factory, cli):
-    """The world, and its stack, of one `colony up`."""
-    folder = tmp_path_factory.mktemp("priced")
-    world = World.create(folder / "world", seed=7)
-    done = colony("up", task(folder), "--yes", "--world", world.dir)
-    assert done.code == 0, done.err
-    yield world
-    world.stop()
-
-
-@pytest.fixture
-def plain(tmp_path, cli, checkout, priced):
-    """Plain pulumi in another world of the same seed, with the config that `colony up` wrote."""
-    world = World.create(tmp_path / "world", seed=7)
-    pulumi = Pulumi(cli, world, checkout)
-    shutil.copy(priced.dir / "passphrase", world.dir / "passphrase")
-    config = f"stacks/Pulumi.{STACK}.yaml"
-    shutil.copy(priced.project_dir / config, world.project_dir / config)
-    pulumi("stack", "init")
-    yield pulumi
-    world.stop()
 
 
 def registrations(pulumi):
@@ -88,13 +36,11 @@ def in_order(value):
     return value
 
 
-def test_plain_up_registers_what_colony_up_registers_and_colony_down_ends_it(
-    plain, priced, cli, checkout
-):
+def test_plain_up_registers_what_colony_up_registers_and_colony_down_ends_it(plain, priced, repeat):
     assert " to create" in plain("preview")
     assert left(plain.world.dir) == []
     plain("up", "--yes", "--skip-preview")
-    ours, theirs = registrations(Pulumi(cli, priced, checkout)), registrations(plain)
+    ours, theirs = registrations(repeat(priced)), registrations(plain)
     assert sorted(theirs) == sorted(ours)
     assert {urn: (theirs[urn], ours[urn]) for urn in ours if theirs[urn] != ours[urn]} == {}
     assert len(ours) > 20
@@ -107,10 +53,23 @@ def test_plain_up_registers_what_colony_up_registers_and_colony_down_ends_it(
     assert left(plain.world.dir) == []
 
 
-def test_plain_up_after_colony_up_changes_nothing_and_plain_destroy_ends_it(priced, cli, checkout):
-    pulumi = Pulumi(cli, priced, checkout)
+def test_plain_up_after_colony_up_changes_nothing_and_plain_destroy_ends_it(
+    priced, repeat, checkout
+):
+    pulumi = repeat(priced)
     pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
     assert left(priced.dir)
-    pulumi("destroy", "--yes", "--skip-preview")
+    update = yaml.safe_load((checkout / "examples/gitops/operator/end.yaml").read_text())["spec"]
+    assert (update["type"], update["continueOnError"]) == ("destroy", True)
+    pulumi("destroy", "--yes", "--skip-preview", "--continue-on-error",
+           f"--parallel={update['parallel']}")  # fmt: skip
     assert left(priced.dir) == []
     assert "resources" not in json.loads(pulumi("stack", "export"))["deployment"]
+    # others have ended it: the reaper does not wait for the lease to prove it
+    done = colony("reap", "--yes", "--world", priced.dir, "--format", "json")
+    assert (done.code, [(one["action"], one["clean"]) for one in done.json]) == (
+        0,
+        [("reap", True)],
+    )
+    [life] = colony("history", "--world", priced.dir, "--format", "json").json
+    assert life["clean"] and "others have destroyed" in life["reason"]

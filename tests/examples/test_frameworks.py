@@ -15,9 +15,9 @@ from jobs.context import JobContext
 from jobs.pairs import ELASTIC_BACKENDS, published
 from jobs.spec import Backend, Framework
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-FILES = {framework.value: EXAMPLES / framework.value / "job.yaml" for framework in Framework}
-FILES["horovod elastic"] = EXAMPLES / "horovod" / "elastic.yaml"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "frameworks"
+FILES = {framework.value: EXAMPLES / f"{framework.value}.yaml" for framework in Framework}
+FILES["horovod elastic"] = EXAMPLES / "horovod-elastic.yaml"
 CONTEXT = JobContext(
     colony="spring", cluster="main", cloud="aws", region="us-east-1", code_secret="code",
     namespace="team",
@@ -81,20 +81,20 @@ OTHERS = [
 )
 def test_the_example_runs_on_every_back_end_that_has_its_framework(name, backend, tmp_path):
     job = example(name).model_copy(update={"backend": backend})
-    check_ranks(name, run(job, name, tmp_path))
+    check_ranks(name, run(job, tmp_path))
 
 
 @pytest.mark.parametrize("backend", ELASTIC_BACKENDS, ids=lambda backend: backend.value)
 def test_an_elastic_job_starts_with_the_hosts_that_its_discovery_script_prints(backend, tmp_path):
     job = example("horovod elastic").model_copy(update={"backend": backend})
-    check_ranks("horovod elastic", run(job, "horovod", tmp_path))
+    check_ranks("horovod elastic", run(job, tmp_path))
 
 
-def run(job, folder, tmp_path):
+def run(job, tmp_path):
     lines = []
     execution = Execution(
         render(job, CONTEXT), tmp_path / "sandbox", tmp_path / "logs", job=job, max_seconds=25,
-        archive=pack(EXAMPLES / folder).data, on_line=lines.append, grace=2,
+        archive=pack(EXAMPLES).data, on_line=lines.append, grace=2,
     )  # fmt: skip
     assert execution.run().outcome is ExecOutcome.SUCCEEDED, "\n".join(lines)
     return "\n".join(lines)
@@ -116,15 +116,7 @@ def test_a_world_that_is_not_whole_fails_the_example(size, ranks, total, code):
 
 
 def together():
-    spec = importlib.util.spec_from_file_location("together", EXAMPLES / "pytorch" / "together.py")
+    spec = importlib.util.spec_from_file_location("together", EXAMPLES / "together.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def test_the_helpers_are_one_text():
-    """Each example's folder is complete in itself, so each has its copy."""
-    for name in ("together.py", "launch.py"):
-        copies = [path for path in EXAMPLES.glob(f"*/{name}") if path.parent.name != "ddp"]
-        assert len(copies) >= 3
-        assert len({path.read_text() for path in copies}) == 1

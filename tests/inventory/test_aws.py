@@ -5,7 +5,8 @@ import pytest
 from moto import mock_aws
 
 from colony.inventory import inventory_of
-from colony.inventory.aws import AwsInventory, _facts, _kind, _words
+from colony.inventory.aws import AwsInventory
+from colony.inventory.aws_calls import facts, kind_of, words_of
 from colony.lifecycle.ground import Thing
 from jobs.errors import ColonyError, NotReady, NotSupported
 
@@ -52,7 +53,7 @@ def test_what_is_on_its_way_out_is_not_listed(session):
 def test_what_has_no_rule_is_listed_and_its_delete_is_refused_by_name(session):
     strange = Thing("arn:aws:fsx:us-east-1:1:file-system/fs-1", "fsx:file-system")
     inventory = AwsInventory(session)
-    assert inventory._exists(strange)
+    assert inventory._seen(strange.id, {}).type == "fsx:file-system"
     with pytest.raises(ColonyError, match="no rule to delete a fsx:file-system"):
         inventory.delete(strange)
 
@@ -63,9 +64,9 @@ def test_aws_own_words_reach_the_user(session):
         AwsInventory(session).delete(thing)
 
 
-@pytest.mark.parametrize("kind", sorted(_facts()))
+@pytest.mark.parametrize("kind", sorted(facts()["kinds"]))
 def test_every_rule_names_calls_that_the_sdk_has(session, kind):
-    for rule in (_facts()[kind]["look"], _facts()[kind]["delete"]):
+    for rule in (facts()["kinds"][kind]["look"], facts()["kinds"][kind]["delete"]):
         assert hasattr(session.client(rule["client"]), rule["call"])
 
 
@@ -82,13 +83,13 @@ def test_every_rule_names_calls_that_the_sdk_has(session, kind):
     ],
 )
 def test_arns_are_read(arn, kind, words):
-    assert _kind(arn) == kind
-    assert words.items() <= _words(arn).items()
+    assert kind_of(arn) == kind
+    assert words.items() <= words_of(arn).items()
 
 
 def test_a_cloud_without_an_inventory_is_refused_by_name():
-    with pytest.raises(NotSupported, match="azure"):
-        inventory_of("azure", "eastus")
+    with pytest.raises(NotSupported, match="onprem"):
+        inventory_of("onprem", "here")
 
 
 def test_without_credentials_the_machine_is_not_ready(monkeypatch):

@@ -34,6 +34,13 @@ def test_accelerators_of_other_vendors_are_refused_by_name(name):
         canonical(name)
 
 
+def test_nvidias_have_a_compute_capability_and_only_they():
+    table = [find(name) for name in known()]
+    assert all(bool(one.compute) == (one.vendor == "nvidia") for one in table)
+    assert all(float(one.compute) >= 3 for one in table if one.compute)
+    assert (find("H100-SXM").compute, find("A100-80GB").compute) == ("9.0", "8.0")
+
+
 def test_a_name_like_nothing_has_no_near_match():
     assert near_accelerators("zzzz") == []
     with pytest.raises(ValueError, match="unknown accelerator zzzz"):

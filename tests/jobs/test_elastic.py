@@ -237,3 +237,14 @@ def test_the_taints_of_leaving_nodes_have_their_sources():
     for key, source in json.loads(path.read_text())["leaving"].items():
         assert key
         assert source.startswith("https://")
+
+
+def test_workers_of_a_queued_job_queue_too():
+    def labels(**more):
+        job = elastic().model_copy(update=more)
+        return spec_of(job).template["metadata"]["labels"]
+
+    queued = labels(queue="lab", priority="high-priority")
+    assert queued["kueue.x-k8s.io/queue-name"] == "lab"
+    assert queued["kueue.x-k8s.io/priority-class"] == "high-priority"
+    assert not [key for key in labels() if "kueue" in key]

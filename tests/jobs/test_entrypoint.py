@@ -1,15 +1,18 @@
+import random
 import signal
 import socket
+import subprocess
 
 import pytest
 from pod_process import CONTEXT, Pod
 
 from colony.archive import pack
-from jobs.entrypoint import scripts, wait_command
+from jobs.entrypoint import entrypoint_env, scripts, wait_command
 from jobs.environment import environment
 from jobs.errors import InputError
+from jobs.frameworks import complete
 from jobs.roles import member
-from jobs.spec import Job, Output, Resources, Role
+from jobs.spec import Input, Job, Output, Resources, Role
 
 
 def job(**changes):
@@ -90,6 +93,142 @@ def test_the_code_is_unpacked_and_the_scripts_run_in_it(tmp_path):
     )  # fmt: skip
     assert pod.run() == 0
     assert pod.output == "hellohello.txt\n"
+
+
+def inputs_job(source, path="data", **more):
+    return job(inputs=[Input(path=path, source=source)], run=f"cat {path}/a.txt", **more)
+
+
+@pytest.mark.parametrize("path", ["data", "~/data", "in/side"])
+def test_inputs_are_there_before_the_setup_of_every_pod(tmp_path, path):
+    for index in (0, 1):
+        spec = inputs_job("file:///bucket", path, setup=f"cat {path}/a.txt")
+        pod = Pod(
+            tmp_path / f"pod{index}", spec, index=index,
+            COLONY_NODE_IPS="127.0.0.1", HOME=str(tmp_path / "home"), COLONY_SETUP_SECONDS="",
+        )  # fmt: skip
+        (pod.folder / "files" / "bucket").mkdir(parents=True)
+        (pod.folder / "files" / "bucket" / "a.txt").write_text("here\n")
+        assert pod.run() == 0
+        assert pod.output == "here\nhere\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "tool", "calls"),
+    [
+        ("s3://b/p/", "aws", ["s3 cp --only-show-errors --recursive s3://b/p/ data"]),
+        ("s3://b", "aws", ["s3 cp --only-show-errors --recursive s3://b data"]),
+        ("s3://b/p", "aws", ["s3 cp --only-show-errors s3://b/p data",
+                             "s3 cp --only-show-errors --recursive s3://b/p data"]),
+        ("gs://b/p", "gcloud", ["storage cp gs://b/p data",
+                                "storage rsync --recursive gs://b/p data"]),
+        ("az://acct/box/p", "azcopy", ["copy https://acct.blob.core.windows.net/box/p data "
+                                       "--recursive --as-subdir=false"]),
+    ],
+)  # fmt: skip
+def test_an_object_is_asked_for_first_and_then_a_folder(tmp_path, source, tool, calls):
+    pod = Pod(tmp_path / "pod", inputs_job(source), COLONY_NODE_IPS="127.0.0.1")
+    folder = "[[ $* == *recursive* ]] || exit 1; mkdir -p data; echo here >data/a.txt"
+    pod.tool(tool, f'echo "$@" >> {tmp_path}/called; {folder}')
+    assert pod.run() == 0
+    assert (tmp_path / "called").read_text().splitlines() == calls
+
+
+@pytest.mark.parametrize("aws", ["exit 1", "exit 0"])
+def test_a_pod_whose_inputs_do_not_come_ends_with_66_before_its_setup(tmp_path, aws):
+    pod = Pod(
+        tmp_path / "pod", inputs_job("s3://b/p", setup="echo never"), COLONY_NODE_IPS="127.0.0.1"
+    )
+    pod.tool("aws", aws)
+    assert pod.run() == 66
+    assert "inputs_lost: s3://b/p to data" in pod.log.read_text()
+    assert "never" not in pod.output
+
+
+def test_inputs_that_take_too_long_are_given_up(tmp_path):
+    pod = Pod(
+        tmp_path / "pod", inputs_job("s3://b/"),
+        COLONY_NODE_IPS="127.0.0.1", COLONY_FETCH_SECONDS="1",
+    )  # fmt: skip
+    pod.tool("aws", "sleep 60")
+    assert pod.run() == 66
+
+
+def world_of_two(tmp_path, setup, **extra):
+    """Two pods of one world; each has an address of its own, as in a cluster."""
+    block = random.SystemRandom().randrange(1 << 16, 254 << 16)
+    ips = [f"127.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in (block, block + 1)]
+    spec = job(setup=setup, run='echo "run $SKYPILOT_NODE_RANK" >>"$LOG"')
+    return [
+        Pod(
+            tmp_path / f"pod{index}", spec, index=index, COLONY_NODE_IPS=" ".join(ips),
+            COLONY_POD_ADDRESS=ips[index], COLONY_WAIT_INTERVAL="0.02",
+            LOG=str(tmp_path / "log"), **extra,
+        )
+        for index in (0, 1)
+    ]  # fmt: skip
+
+
+SLOW = """
+[[ $SKYPILOT_SETUP_NODE_RANK == 0 ]] || until [[ -e $LOG.go ]]; do sleep 0.02; done
+echo "setup $SKYPILOT_SETUP_NODE_RANK" >>"$LOG"
+"""
+
+
+def test_no_pod_runs_before_the_setup_of_all_has_ended(tmp_path):
+    first, second = world_of_two(tmp_path, SLOW)
+    running = [first.start(), second.start()]
+    while not (tmp_path / "log").exists():
+        assert running[0].poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        running[0].wait(0.5)
+    assert (tmp_path / "log").read_text() == "setup 0\n"
+    (tmp_path / "log.go").touch()
+    assert [process.wait(30) for process in running] == [0, 0]
+    for process in running:
+        process.stdout.close()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert (lines[:2], sorted(lines[2:])) == (["setup 0", "setup 1"], ["run 0", "run 1"])
+
+
+def test_the_setup_of_others_is_waited_for_no_longer_than_the_start_up_timeout(tmp_path):
+    _, second = world_of_two(tmp_path, "true", COLONY_SETUP_SECONDS="0.2")
+    assert second.run() == 124
+    assert "the setup of other pods did not end" in second.log.read_text()
+
+
+def test_a_pod_that_starts_again_is_let_in(tmp_path):
+    first, second = world_of_two(tmp_path, "true")
+    (first.folder / "scripts" / "worker.run.sh").write_text(
+        'until [[ -e "$LOG" ]]; do sleep 0.02; done'
+    )
+    running = first.start()
+    again = dict(second.env)
+    (second.folder / "scripts" / "worker.run.sh").write_text("exit 3")
+    assert second.run() == 3
+    (second.folder / "scripts" / "worker.run.sh").write_text('echo again >"$LOG"')
+    assert (second.env, second.run()) == (again, 0)
+    assert running.wait(30) == 0
+    running.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "meets"),
+    [
+        ({"setup": "x"}, True),
+        ({"inputs": [Input(path="d", source="s3://b")]}, True),
+        ({}, False),
+        ({"setup": "x", "nodes": 1}, False),
+        ({"setup": "x", "framework": "standalone"}, False),
+        ({"setup": "x", "roles": {"a": Role(), "b": Role(depends_on=["a"])}}, False),
+    ],
+    ids=str,
+)
+def test_only_pods_that_set_up_together_wait_for_each_other(change, meets):
+    spec = complete(job(run="x", **change))
+    (first, *_) = [member(spec, name) for name in spec.roles]
+    assert ("COLONY_SETUP_SECONDS" in entrypoint_env(spec, first, code=False)) == meets
+    assert ("barrier.sh" in scripts(spec)) == meets
 
 
 def outputs_job(to, run="mkdir -p out && echo result > out/a.txt", path="out"):

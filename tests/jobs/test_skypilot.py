@@ -2,6 +2,7 @@ import pytest
 
 from jobs.importers.skypilot import import_task
 from jobs.problems import NotHonoured, Unbuilt
+from jobs.recovery import Recovery
 
 SECRET = "hunter2"
 
@@ -131,8 +132,8 @@ def test_a_task_with_nothing_to_run_is_warned_about():
 
 
 NOT_HONOURED = [
-    ({"file_mounts": {"/data": "s3://b"}}, "file_mounts"),
-    ({"volumes": {"/data": "ckpt"}}, "volumes"),
+    ({"file_mounts": {"/data": "r2://b"}}, "file_mounts./data"),
+    ({"volumes": {"/data": {"size": "1Gi"}}}, "volumes./data"),
     ({"volume_mounts": ["x"]}, "volume_mounts"),
     ({"managed_secrets": ["a"]}, "managed_secrets"),
     ({"event_callback": "x"}, "event_callback"),
@@ -143,11 +144,6 @@ NOT_HONOURED = [
     ({"config": {"docker": {"run_options": ["-v"]}}}, "config.docker.run_options"),
     ({"config": {"hooks": [{"run": "x", "events": ["down"]}]}}, "config.hooks"),
     ({"config": {"kubernetes": {"kueue": {"x": 1}}}}, "config.kubernetes.kueue"),
-    ({"resources": {"job_recovery": "FAILOVER"}}, "resources.job_recovery"),
-    (
-        {"resources": {"job_recovery": {"recover_on_exit_codes": 33}}},
-        "resources.job_recovery.recover_on_exit_codes",
-    ),
     ({"resources": {"autostop": {"hook": "x"}}}, "resources.autostop.hook"),
     ({"resources": {"disk_size": 100}}, "resources.disk_size"),
     ({"resources": {"disk_tier": "best"}}, "resources.disk_tier"),
@@ -175,13 +171,22 @@ def test_what_has_no_effect_is_valid_and_said_so_that_a_run_is_refused(task, pat
     assert (warning.path, warning.message.partition(":")[0]) == (path, "not honoured")
 
 
+def test_sizes_of_data_are_for_the_price_of_moving_them():
+    task = {"run": "x", "inputs": {"s3://b": 10}, "outputs": {"gs://b": 0.5}}
+    result = import_task(task, "task")
+    assert (result.problems, result.warnings) == ([], [])
+    assert (result.job.reads, result.job.writes) == ({"s3://b": 10}, {"gs://b": 0.5})
+
+
+def test_a_size_of_data_is_not_negative():
+    (problem,) = import_task({"run": "x", "inputs": {"s3://b": -1}}, "task").problems
+    assert problem.path.startswith("inputs")
+
+
 @pytest.mark.parametrize(
     ("task", "path"),
     [
-        ({"inputs": {"s3://b": 10}}, "inputs"),
-        ({"outputs": {"gs://b": 0.5}}, "outputs"),
         ({"api_server_access": False}, "api_server_access"),
-        ({"resources": {"autostop": True}}, "resources.autostop"),
         ({"resources": {"network_tier": "Best"}}, "resources.network_tier"),
         ({"resources": {"ephemeral_storage": "x"}}, "resources.ephemeral_storage"),
         ({"resources": {"_requires_fuse": True}}, "resources._requires_fuse"),
@@ -279,3 +284,53 @@ def test_old_and_misplaced_fields_get_the_right_hint():
     assert old.hint == "did you mean `job_recovery`?"
     (misplaced,) = problems_of(resources={"hooks": []})
     assert "config.hooks" in misplaced.hint
+
+
+@pytest.mark.parametrize(
+    "written, recovery",
+    [
+        ("failover", Recovery(strategy="FAILOVER")),
+        ({"max_restarts_on_errors": 3}, Recovery(max_restarts_on_errors=3)),
+        (
+            {"strategy": "EAGER_NEXT_REGION", "recover_on_exit_codes": 33},
+            Recovery(recover_on_exit_codes=[33]),
+        ),
+        ({"strategy": None}, Recovery()),
+    ],
+)
+def test_job_recovery_is_the_jobs_recovery(written, recovery):
+    result = import_task({"run": "x", "resources": {"job_recovery": written}}, "task")
+    assert (result.problems, result.warnings) == ([], [])
+    assert result.job.recovery == recovery
+    assert result.job.policy.backoff_limit == 0, "its controller must not start it again as well"
+
+
+def test_a_task_that_says_nothing_has_the_default():
+    assert import_task({"run": "x"}, "task").job.recovery is None
+
+
+def test_machines_of_others_are_not_stopped():
+    resources = {"infra": "k8s/theirs", "autostop": True}
+    result = import_task({"run": "x", "resources": resources}, "task")
+    assert (result.idle, [w.path for w in result.warnings]) == ({}, ["resources.autostop"])
+    result = import_task(
+        {"run": "x", "resources": {**resources, "autostop": {"down": True}}}, "task"
+    )
+    assert (result.idle["delete"], result.warnings) == (60, [])
+
+
+@pytest.mark.parametrize(
+    "written, idle",
+    [
+        (True, {"stop": 60, "wait_for": "jobs_and_ssh"}),
+        (10, {"stop": 600, "wait_for": "jobs_and_ssh"}),
+        ({"idle_minutes": 30, "down": True}, {"delete": 1800, "wait_for": "jobs_and_ssh"}),
+        ({"idle_minutes": "2h", "down": True, "wait_for": "none"},
+         {"delete": 7200, "wait_for": "none"}),
+        (False, {}),
+        ({"idle_minutes": -1}, {}),
+    ],
+)  # fmt: skip
+def test_autostop_is_when_the_colony_is_idle(written, idle):
+    result = import_task({"run": "x", "resources": {"autostop": written}}, "task")
+    assert (result.problems, result.warnings, result.idle) == ([], [], idle)

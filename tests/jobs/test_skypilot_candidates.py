@@ -291,7 +291,7 @@ def test_the_older_hook_of_autostop_is_one_of_the_hooks(down, event):
 
 
 def test_candidates_become_alternatives_of_the_job():
-    job, (warning,) = job_of(
+    job, warnings = job_of(
         {
             "memory": "64+",
             "max_hourly_cost": 30,
@@ -302,8 +302,7 @@ def test_candidates_become_alternatives_of_the_job():
     assert job.preference.value == "ordered"
     assert (first.accelerators, first.memory, first.max_price) == ("H100:8", "64+", 30)
     assert (second.accelerators, second.cloud, second.context) == ("A100:8", "existing", "lab")
-    assert not isinstance(warning, NotHonoured)
-    assert "the first is taken" in warning.message
+    assert warnings == []
 
 
 def test_what_cannot_be_built_is_left_out_while_others_remain():
@@ -317,7 +316,7 @@ def test_what_cannot_be_built_is_left_out_while_others_remain():
 def test_what_is_said_of_a_candidate_is_said_once():
     items = [{"infra": "aws"}, {"infra": "lambda"}]
     _, warnings = job_of({"accelerators": {"A100": 1, "L4": 1}, "any_of": items})
-    assert [w.path for w in warnings] == ["resources.any_of[1].infra", "resources.accelerators"]
+    assert [w.path for w in warnings] == ["resources.any_of[1].infra"]
 
 
 def test_what_a_job_has_once_must_be_the_same_in_all_candidates():
@@ -345,5 +344,5 @@ def test_restarts_queue_and_priority_have_fields_of_a_job():
     }
     result = import_task(task, "task")
     assert (result.problems, result.warnings) == ([], [])
-    assert (result.job.policy.backoff_limit, result.job.queue) == (3, "team")
+    assert (result.job.recovery.max_restarts_on_errors, result.job.queue) == (3, "team")
     assert result.job.priority == "high"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colony.documents import documents_of, load_colony
-from jobs.errors import NotSupported
+from colony.documents import documents_of, load_colony, load_pipeline
+from jobs.errors import InputError, NotSupported
 from jobs.importers.sky.entry import Entry
 from jobs.importers.sky.forms import delay
 from jobs.importers.sky.rest import Rest
@@ -30,19 +30,80 @@ def paths(found):
     return [problem.path for problem in found]
 
 
+BLOB = "https://acct.blob.core.windows.net/box/p"
+
+
 @pytest.mark.parametrize(
-    "mounts",
+    ("item", "source", "warned"),
     [
-        {"/data": "s3://bucket/path", "/code": "./src"},
-        {"/data": {"name": "b", "store": "S3", "mode": "mount_cached", "persistent": False}},
-        {"/data": {"source": ["a", "b"], "type": "DATASET_RO", "mode": None}},
-        {"/v": {"name": "v", "store": "volume", "config": {"mount": {"read_only": True}}}},
+        ("s3://bucket/path", "s3://bucket/path", False),
+        ("gs://bucket", "gs://bucket", False),
+        (BLOB, "az://acct/box/p", False),
+        ({"source": "s3://b/", "mode": "copy"}, "s3://b/", False),
+        ({"source": "s3://b", "type": "dataset_ro"}, "s3://b", True),
+        ({"source": "gs://b", "config": {"mount": {"read_only": True}}}, "gs://b", True),
     ],
     ids=str,
 )
-def test_mounts_are_understood(mounts):
-    result = read(file_mounts=mounts)
-    assert (result.problems, paths(result.warnings)) == ([], ["file_mounts"])
+def test_buckets_are_copied_into_the_pods(item, source, warned):
+    result = read(file_mounts={"/data": item})
+    assert result.problems == []
+    assert [(one.path, one.source) for one in result.job.inputs] == [("/data", source)]
+    assert paths(result.warnings) == ["file_mounts./data"] * warned
+    assert not any(isinstance(warning, NotHonoured) for warning in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        ("./src", "a path of this machine"),
+        ("r2://bucket", "r2:// is copied by nothing here"),
+        ("https://example.org/x.tar", "https:// is copied by nothing here"),
+        ({"source": "s3://b"}, "MOUNT of a bucket that may be written"),
+        (
+            {"name": "b", "store": "S3", "mode": "mount_cached"},
+            "a bucket that is made for the task",
+        ),
+        ({"source": ["a", "b"], "type": "DATASET_RO", "mode": None}, "a path of this machine"),
+        (
+            {"name": "v", "store": "volume", "persistent": False},
+            "a volume that is made for the task",
+        ),
+    ],
+    ids=str,
+)
+def test_mounts_without_a_counterpart_are_named(item, why):
+    result = read(file_mounts={"/data": item})
+    (warning,) = result.warnings
+    assert isinstance(warning, NotHonoured)
+    assert (warning.path, why in warning.message) == ("file_mounts./data", True)
+    assert (result.problems, result.job.inputs, result.job.volumes) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"volumes": {"/ckpt": "runs"}},
+        {"volumes": {"/ckpt": {"name": "runs"}}},
+        {"file_mounts": {"/ckpt": {"name": "runs", "store": "volume"}}},
+    ],
+)
+def test_a_volume_is_a_claim_that_exists(task):
+    result = read(**task)
+    assert (result.problems, result.warnings) == ([], [])
+    assert [(one.path, one.claim) for one in result.job.volumes] == [("/ckpt", "runs")]
+
+
+@pytest.mark.parametrize(
+    ("task", "path"),
+    [
+        ({"file_mounts": {"/d/../x": "s3://b"}}, "file_mounts./d/../x"),
+        ({"file_mounts": {"/d": "s3://"}}, "file_mounts./d"),
+        ({"volumes": {"data": "runs"}}, "volumes.data"),
+    ],
+)
+def test_a_wrong_mount_is_told_where_it_stands(task, path):
+    assert paths(read(**task).problems) == [path]
 
 
 @pytest.mark.parametrize(
@@ -155,34 +216,60 @@ A, B = "name: a\nrun: x", "name: b\nrun: x"
 
 
 @pytest.mark.parametrize(
-    ("texts", "name", "what"),
+    "texts",
     [
-        ((A, B), "file", "a SkyPilot pipeline (several tasks in a file)"),
-        (("name: line", A), "line", "a SkyPilot pipeline (several tasks in a file)"),
-        (("name: line\nexecution: serial", A, A), "line", "a SkyPilot pipeline"),
-        (("name: team\nexecution: parallel", A, B), "team", "a SkyPilot job group"),
+        ("name: team\nexecution: parallel", A, B),
         (
-            (
-                "name: team\nexecution: Parallel\nprimary_tasks: [a]\n"
-                "termination_delay: {default: 30s, b: 1m}",
-                A,
-                B,
-            ),
-            "team",
-            "a SkyPilot job group",
+            "name: team\nexecution: Parallel\nprimary_tasks: [a]\n"
+            "termination_delay: {default: 30s, b: 1m}",
+            A,
+            B,
         ),
-        (("name: t\nexecution: parallel\ntermination_delay: 5", A, B), "t", "a SkyPilot job group"),
+        ("name: team\nexecution: parallel\ntermination_delay: 5", A, B),
     ],
 )
-def test_several_tasks_are_valid_and_refused_when_they_would_run(tmp_path, texts, name, what):
+def test_a_job_group_is_valid_and_refused_by_name_when_it_would_run(tmp_path, texts):
     document = several(*texts)
-    assert (document.ok, document.name, document.kind) == (True, name, "SkyPilot")
+    assert (document.ok, document.name, document.kind) == (True, "team", "SkyPilot")
     (warning,) = document.warnings
-    assert warning.message.startswith(what)
-    path = tmp_path / "file.yaml"
+    assert warning.message.startswith("a SkyPilot job group")
+    for load in (load_colony, load_pipeline):
+        with pytest.raises(NotSupported, match=r"job group.*not built yet"):
+            load([written(tmp_path, texts)])
+
+
+@pytest.mark.parametrize(
+    ("texts", "name", "colonies"),
+    [
+        ((A, B), "file", ["a", "b"]),
+        (("name: line", A), "line", ["a"]),
+        (("name: line\nexecution: serial", A, A), "line", ["a", "a-1"]),
+        ((A, "run: x"), "file", ["a", "file-1"]),
+    ],
+)
+def test_a_pipeline_is_a_colony_for_each_task_in_its_order(tmp_path, texts, name, colonies):
+    document = several(*texts) if len(texts) > 2 or texts[0] == A else None
+    if document:
+        assert (document.ok, document.name, document.warnings) == (True, name, [])
+    loaded = load_pipeline([written(tmp_path, texts)])
+    assert [each.spec.name for each in loaded] == colonies
+    assert [len(each.spec.jobs) for each in loaded] == [1] * len(colonies)
+
+
+def test_a_pipeline_is_refused_where_one_colony_is_meant(tmp_path):
+    with pytest.raises(NotSupported, match="give it alone to plan, run or rehearse"):
+        load_colony([written(tmp_path, (A, B))])
+
+
+def test_a_wrong_task_of_a_pipeline_refuses_it_whole(tmp_path):
+    with pytest.raises(InputError, match=r"tasks\[1\].num_nodes"):
+        load_pipeline([written(tmp_path, (A, "name: b\nnum_nodes: 0"))])
+
+
+def written(folder, texts):
+    path = folder / "file.yaml"
     path.write_text("\n---\n".join(texts), encoding="utf-8")
-    with pytest.raises(NotSupported, match="not built yet"):
-        load_colony([path])
+    return path
 
 
 GROUP = "name: team\nexecution: parallel\n"

@@ -205,6 +205,28 @@ def test_a_node_that_answers_again_is_no_trouble():
     assert (state.phase, state.reason) == (JobPhase.RUNNING, "running")
 
 
+def on_broken_node():
+    """It answers, and the agent has tainted it."""
+    taints = [{"key": "colony.dev/unhealthy", "value": "xid-79", "effect": "NoSchedule"}]
+    broken = {**node(ready="True"), "spec": {"taints": taints}}
+    return [TWO, broken, pod("worker", 0, node="n1"), pod("worker", 1, node=LOST_NODE)]
+
+
+def test_broken_hardware_counts_against_the_job_where_the_role_says_so():
+    state = observe(on_broken_node(), workers(2, node_down_as_failed=True))
+    assert (state.phase, state.reason, state.node) == (
+        JobPhase.FAILED, "PossibleNodeDown", LOST_NODE,
+    )  # fmt: skip
+    assert "hardware fault xid-79" in state.message
+
+
+def test_elsewhere_a_pod_on_broken_hardware_runs_on():
+    state = observe(on_broken_node(), workers(2, node_down_as_failed=False))
+    role = state.roles["worker"]
+    assert (state.phase, state.reason) == (JobPhase.RUNNING, "running")
+    assert (role.active, role.unknown, role.failed) == (2, 0, 0)
+
+
 # What went missing
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from colony_command import colony
 
-from colony.lifecycle.run import keeps
+from colony.lifecycle.keeping import keeps
 from colony.rehearsal.world import World, left
 from components.spec import ColonySpec, Teardown
 

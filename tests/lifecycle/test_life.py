@@ -30,6 +30,22 @@ def test_success_ends_with_a_receipt_and_nothing_left(tmp_path):
     assert (receipt["outcome"], receipt["clean"]) == ("succeeded", True)
     billed = [json.loads(line) for line in ledger(world).splitlines() if '"bill"' in line]
     assert len(billed) >= 3
+    ended = max(each["at"] for each in receipt["events"] if each["what"].startswith("job "))
+    assert nodes_deleted(world) == ended, (
+        "nothing passes between the last job and its machines' end"
+    )
+
+
+def nodes_deleted(world):
+    """Second of the run at which the first pool was asked to go."""
+    calls = [json.loads(line) for line in (world / "journal.jsonl").read_text().splitlines()]
+    asked = [
+        each["at"]
+        for each in calls
+        if each.get("op") == "delete" and each.get("type") == "aws:eks/nodeGroup:NodeGroup"
+    ]
+    began = json.loads(ledger(world).splitlines()[0])["at"]
+    return min(asked) - began
 
 
 def test_one_seed_gives_the_same_bytes(tmp_path):
@@ -70,8 +86,9 @@ def test_no_capacity_while_provisioning_fails_the_run_and_leaves_nothing(tmp_pat
         "rehearse", task(tmp_path), "--faults", faults, "--format", "json", "--report", world
     )
     assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
-    (attempt,) = done.json["attempts"]
-    assert "InsufficientInstanceCapacity" in attempt["reason"]
+    attempts = done.json["attempts"]
+    assert {attempt["code"] for attempt in attempts} == {"InsufficientInstanceCapacity"}
+    assert {attempt["result"] for attempt in attempts} == {"failed"}
     assert left(world) == []
 
 

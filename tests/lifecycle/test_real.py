@@ -8,8 +8,9 @@ from lifecycle_fakes import thing
 from colony.lifecycle import real
 from colony.lifecycle.ground import records_of
 from colony.lifecycle.real import Real
+from colony.storage.folder import Folder
 from components.placement import ClusterPlacement, Placement, PoolPlacement
-from jobs.errors import NotReady, NotSupported
+from jobs.errors import NotReady
 
 PLACEMENT = Placement(
     clusters=[
@@ -77,20 +78,36 @@ def test_nothing_begins_without_a_way_to_prove_the_end(ground, clouds):
 
 
 def test_the_bill_is_the_recorded_price_for_the_whole_life(ground):
-    spans = ground.spans(PLACEMENT, ground.now() - 3600)
+    spans = ground.spans("demo", PLACEMENT, ground.now() - 3600)
     dollars = sum((s.end - s.start) / 3600 * s.usd_per_hour for s in spans)
     assert dollars == pytest.approx(110.18, abs=0.1)
 
 
 def test_a_shared_passphrase_is_made_once_and_is_private(tmp_path):
-    path = real._passphrase(tmp_path)
+    path = real._passphrase(Folder(tmp_path))
     text = path.read_text()
-    assert real._passphrase(tmp_path).read_text() == text
+    assert real._passphrase(Folder(tmp_path)).read_text() == text
     assert len(text) > 30
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_other_backends_are_refused_by_name(monkeypatch):
-    monkeypatch.setenv("PULUMI_BACKEND_URL", "gs://bucket")
-    with pytest.raises(NotSupported, match="gs://"):
-        Real.open()
+def test_a_bucket_without_a_passphrase_that_others_know_is_refused(monkeypatch):
+    monkeypatch.setattr(real, "open_backend", lambda url, where: Elsewhere(Folder("unused")))
+    with pytest.raises(NotReady, match="PULUMI_CONFIG_PASSPHRASE_FILE"):
+        _ = Real.open("gs://bucket").engine
+
+
+def test_the_named_backend_goes_before_the_environments(monkeypatch, tmp_path):
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/other")
+    assert Real.open(f"file://{tmp_path}/named").url == f"file://{tmp_path}/named"
+    assert Real.open().arguments() == ["--backend", f"file://{tmp_path}/other"]
+
+
+class Elsewhere:
+    """A bucket, as far as it is asked."""
+
+    durable = remote = True
+    url = "gs://bucket"
+
+    def __init__(self, inner):
+        self.root = inner.root

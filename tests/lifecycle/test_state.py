@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from colony.lifecycle.state import is_empty, live_clusters, pending, plain
+from colony.lifecycle.state import is_empty, live_clusters, manifests, pending, plain
 
 ARN = "arn:aws:eks:us-east-1:000000000000:cluster/demo-main"
 SECRET = {
@@ -34,6 +34,11 @@ def test_a_cluster_is_ours_only_when_the_state_owns_it():
     ]
 
 
+def test_a_cluster_that_was_refused_is_not_there_to_be_talked_to():
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    assert live_clusters({"resources": [cluster(), provider(unknown)]}) == []
+
+
 def test_secrets_are_opened_where_the_export_has_them():
     assert live_clusters({"resources": [provider(ARN)]})[0].kubeconfig == "the kubeconfig"
     assert plain({"a": [{**SECRET, "ciphertext": "x"}]}) == {"a": ["the kubeconfig"]}
@@ -44,3 +49,18 @@ def test_a_pending_operation_is_not_empty():
     assert pending(half) == [("creating", "u")]
     assert not is_empty(half)
     assert is_empty({"resources": None})
+
+
+def test_an_object_is_as_the_engine_was_given_it():
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train"}}
+    other = {**job, "apiVersion": "batch.volcano.sh/v1alpha1"}
+    found = {
+        "resources": [
+            {"type": "kubernetes:batch/v1:Job", "inputs": {**job, "spec": SECRET}},
+            {"type": "kubernetes:batch.volcano.sh/v1alpha1:Job", "inputs": other},
+            {"type": "kubernetes:helm.sh/v3:Release", "inputs": {"name": "train"}},
+            cluster(),
+        ]
+    }
+    assert manifests(found, "Job.batch") == [{**job, "spec": "the kubeconfig"}]
+    assert manifests(found, "Job.batch.volcano.sh") == [other]

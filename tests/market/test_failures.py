@@ -1,4 +1,6 @@
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from colony.market.failures import Blocks, Kind, Reach, classify, known
 
-CLOUDS = ("aws", "gcp", "azure")
+CLOUDS = ("aws", "gcp", "azure", "onprem")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ class Offer:
             "aws",
             "api error VcpuLimitExceeded: You have requested more vCPU capacity than your current "
             "vCPU limit of 0 allows for the instance bucket",
+            Kind.QUOTA,
+            Reach.FAMILY,
+        ),
+        (
+            "aws",
+            "creating EKS Node Group: AsgInstanceLaunchFailures: Could not launch On-Demand "
+            "Instances. VcpuLimitExceeded - You have requested more vCPU capacity than allowed",
             Kind.QUOTA,
             Reach.FAMILY,
         ),
@@ -75,12 +84,60 @@ class Offer:
             Reach.FAMILY,
         ),
         ("azure", "ReadOnlyDisabledSubscription", Kind.CLOUD, Reach.CLOUD),
+        ("onprem", "dial tcp 10.0.0.2:22: connect: no route to host", Kind.HOST, Reach.OFFER),
+        (
+            "onprem",
+            "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none "
+            "publickey], no supported methods remain",
+            Kind.CREDENTIAL,
+            Reach.CLOUD,
+        ),
+        ("onprem", "ssh: handshake failed: ssh: host key mismatch", Kind.CREDENTIAL, Reach.OFFER),
+        (
+            "onprem",
+            "read tcp 10.0.0.9:50122->10.0.0.2:22: read: connection reset by peer",
+            Kind.THROTTLE,
+            Reach.NOTHING,
+        ),
+        (
+            "onprem",
+            "Process exited with status 1: running: gpu1: the file says 8 GPUs, the host has 4",
+            Kind.REQUEST,
+            Reach.ALL,
+        ),
+        (
+            "onprem",
+            "Process exited with status 1: gpu1: k3s is already here, and Colony did not install "
+            "it: remove it, or use another host",
+            Kind.REQUEST,
+            Reach.ALL,
+        ),
+        (
+            "onprem",
+            "[ERROR]  Download failed",
+            Kind.HOST,
+            Reach.REGION,
+        ),
+        (
+            "onprem",
+            "gpu1: the node did not become ready in 600 s",
+            Kind.HOST,
+            Reach.OFFER,
+        ),
     ],
 )
 def test_a_refusal_is_understood_from_the_text_of_the_error(cloud, text, kind, reach):
     found = classify(cloud, text)
     assert (found.kind, found.reach) == (kind, reach)
     assert found.source.startswith("https://")
+
+
+def test_what_the_scripts_on_hosts_say_is_known():
+    scripts = Path(__file__).parents[2] / "components" / "clusters" / "onprem" / "scripts"
+    said = re.findall(r'fail "([^"]+)"', "".join(each.read_text() for each in scripts.iterdir()))
+    assert len(said) >= 7
+    for text in said:
+        assert classify("onprem", f"gpu1: {re.sub(r'[$]{?[A-Za-z]+}?', '4', text)}").code, text
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

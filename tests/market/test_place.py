@@ -5,6 +5,7 @@ from colony.market.place import place
 from colony.market.plan import plan
 from colony.market.request import request_of
 from colony.market.rows import Row
+from colony.market.settle import settle
 from components.spec import ClusterSpec, ColonySpec, PoolSpec
 from jobs.errors import InputError, NoOffer, NotSupported
 from jobs.spec import Job, Resources, Role
@@ -194,6 +195,36 @@ def test_a_job_for_which_no_cluster_of_the_file_fits_is_refused():
         )
 
 
+def test_a_job_runs_on_the_cluster_that_it_names():
+    both = [ClusterSpec(name=name, cloud="aws", region="us-east-1") for name in ("one", "two")]
+    named = job(accelerators="L4:1").model_copy(update={"cluster": "two"})
+    made = place(colony(named, job("other", "L4:1"), clusters=both), STARTER)
+    assert made.jobs == {"train": "two", "other": "one"}
+
+
+@pytest.mark.parametrize(
+    ("clusters", "name", "hint"),
+    [
+        (["lab", "cloud"], "lap", "did you mean `lab`?"),
+        ([], "lab", "the colony names no clusters"),
+    ],
+)
+def test_a_cluster_that_the_colony_does_not_have_is_refused(clusters, name, hint):
+    given = [ClusterSpec(name=each, cloud="aws") for each in clusters]
+    named = job(accelerators="L4:1").model_copy(update={"cluster": name})
+    with pytest.raises(InputError) as caught:
+        place(colony(named, clusters=given), STARTER)
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.hint) == ("jobs[train].cluster", hint)
+
+
+def test_a_named_cluster_elsewhere_is_refused():
+    one = ClusterSpec(name="one", cloud="aws", region="us-east-1")
+    named = job(accelerators="L4:1", cloud="gcp").model_copy(update={"cluster": "one"})
+    with pytest.raises(InputError, match="cluster one"):
+        place(colony(named, clusters=[one]), STARTER)
+
+
 def test_an_existing_cluster_costs_nothing_and_buys_nothing():
     made = place(colony(job("a", "H100:8", 4, context="lab"), job("b", "L4:1")), STARTER)
     lab, ours = made.clusters
@@ -219,6 +250,21 @@ def test_no_offer_names_the_job_the_constraint_and_near_matches():
     assert {"reason", "count", "near"} == set(error.value.refused[0])
 
 
+def test_spot_is_refused_where_no_kind_is_built_with_it(monkeypatch):
+    monkeypatch.setattr("colony.market.buyer.has_spot", lambda cloud: False)
+    with pytest.raises(NotSupported, match="spot pools on aws"):
+        place(colony(job(accelerators="L4:1", use_spot=True)), STARTER)
+
+
+def test_a_pool_is_built_as_the_file_asks():
+    pool = {"name": "l4", "accelerators": "L4:1", "reservation": "cr-1", "disk": 500}
+    access = {"cidrs": ["203.0.113.7/32"]}
+    given = ClusterSpec(name="c", cloud="aws", pools=[pool], access=access)
+    (cluster,) = place(colony(clusters=[given]), STARTER).clusters
+    assert cluster.access == given.access
+    assert (cluster.pools[-1].reservation, cluster.pools[-1].disk) == ("cr-1", 500)
+
+
 def test_pools_that_no_region_has_together_are_refused_with_where_each_is():
     rows = [row("x", "L4", 1.0, "us-east-1", 1.0), row("y", "H100", 1.0, "us-west-2", 9.0)]
     given = ClusterSpec(
@@ -234,10 +280,9 @@ def test_pools_that_no_region_has_together_are_refused_with_where_each_is():
 @pytest.mark.parametrize(
     ("spec", "error", "says"),
     [
-        (colony(job(accelerators="A100:8", cloud="gcp")), NoOffer, "kind for gcp is not built yet"),
+        (colony(job(accelerators="A100:8", cloud="gcp")), NoOffer, "gcp has no cluster kind"),
         (colony(clusters=[ClusterSpec(name="c", cloud="azure")]), NotSupported, "kind for azure"),
-        (colony(clusters=[ONPREM]), NotSupported, "onprem"),
-        (colony(job(accelerators="L4:1", use_spot=True)), NotSupported, "spot pools on aws"),
+        (colony(job(accelerators="A100:8"), clusters=[ONPREM]), InputError, "no free accelerators"),
         (colony(clusters=[ClusterSpec(name="c", cloud="existing")]), InputError, "needs one"),
         (colony(job(cloud="existing")), InputError, "needs a context"),
         (colony(), InputError, "no cluster and no job"),
@@ -259,3 +304,50 @@ def test_the_same_colony_is_placed_in_the_same_bytes():
     spec = colony(job("a", "L4:1", 2), job("b", "A10G:1"), job("c"))
     one, other = (place(spec, Catalog.load()).model_dump_json() for _ in range(2))
     assert one == other
+
+
+def capped(**caps):
+    prices = Catalog(
+        [
+            row("g5.xlarge", "A10G", 1, "us-east-1", 1.0),
+            row("g5.xlarge", "A10G", 1, "us-west-2", 3.0),
+            row("m6i.large", "", 0, "us-east-1", 0.1),
+            row("m6i.large", "", 0, "us-west-2", 0.1),
+        ]
+    )
+    where = ClusterSpec(name="main", cloud="aws", region=caps.pop("region", None),
+                        max_price=caps.pop("cluster", None))  # fmt: skip
+    spec = ColonySpec(name="demo", jobs=[job(accelerators="A10G:1", nodes=2)], clusters=[where],
+                      max_price=caps.pop("colony", None))  # fmt: skip
+    return place(spec, prices, built={"aws"})
+
+
+@pytest.mark.parametrize("what", ["colony", "cluster"])
+def test_nothing_over_its_max_price_is_placed(what):
+    """Two nodes, two system nodes, a control plane."""
+    assert capped(**{what: 2.31}).price_per_hour == 2.3
+    with pytest.raises(NoOffer, match=rf"{what}.* \$2.30 per hour, over its max_price of \$2.29"):
+        capped(**{what: 2.29})
+    with pytest.raises(NoOffer, match=r"\$6.30 per hour"):
+        capped(region="us-west-2", **{what: 2.31})
+
+
+def test_what_fits_is_taken_where_the_expected_cost_alone_would_not():
+    """The spot machine is cheaper per hour; done again and again, it is expected to cost more."""
+    prices = Catalog(
+        [
+            row("g5.xlarge", "A10G", 1, "us-east-1", 1.0),
+            row("g5.xlarge", "A10G", 1, "us-west-2", 9.0, 0.98),
+            row("m6i.large", "", 0, "us-east-1", 0.1),
+            row("m6i.large", "", 0, "us-west-2", 0.1),
+        ]
+    )
+    need = {"accelerators": "A10G:1"}
+    spot = Resources(**need, use_spot=True)
+    long = Job(name="train", run="true", nodes=16, expected_run_time="20h",
+               resources=Resources(**need), alternatives=[spot])  # fmt: skip
+    chosen = settle(ColonySpec(name="demo", jobs=[long]), prices, built={"aws"})
+    assert not chosen.spec.jobs[0].resources.use_spot
+    tight = settle(ColonySpec(name="demo", jobs=[long], max_price=16.2), prices, built={"aws"})
+    assert tight.spec.jobs[0].resources.use_spot
+    assert tight.placement.price_per_hour <= 16.2 < chosen.placement.price_per_hour

@@ -46,7 +46,7 @@ def test_the_json_has_the_promised_keys():
 def test_a_cheaper_cloud_that_cannot_be_built_is_refused_by_name():
     made = plan(Request("L4", 1), STARTER)
     assert made.chosen.row.cloud == "aws"
-    count, near = refusals(made)["the cluster kind for gcp is not built yet"]
+    count, near = refusals(made)["not provisionable here: gcp has no cluster kind"]
     assert count > 0
     assert near[0].startswith("g2-standard-4 in us-east4 at $0.70")
     assert {offer.row.cloud for offer in made.offers} == {"aws"}
@@ -62,7 +62,7 @@ def test_a_request_for_a_cloud_that_cannot_be_built_chooses_nothing():
     made = plan(Request("A100", 8, cloud="gcp"), STARTER)
     assert made.chosen is None
     assert made.to_dict()["chosen"] is None
-    assert "the cluster kind for gcp is not built yet" in made.failed
+    assert "not provisionable here: gcp has no cluster kind" in made.failed
 
 
 def test_once_a_cloud_is_built_it_can_be_chosen():
@@ -183,7 +183,8 @@ def test_a_fraction_of_a_gpu_says_what_it_takes():
     assert "0.5 of a GPU takes a whole one: 1 x L4 a node" in made.notes
 
 
-def test_a_spot_price_is_not_a_promise_to_build():
+def test_a_spot_price_is_not_a_promise_to_build(monkeypatch):
+    monkeypatch.setattr("components.clusters.abilities.has_spot", lambda cloud: False)
     made = plan(Request("L4", 1, use_spot=True), Catalog([row(spot_price=0.3)]))
     assert made.chosen.price_per_hour == 0.3
     assert "spot pools on aws are not built yet" in made.notes[0]
@@ -249,16 +250,21 @@ def meets(value, text):
     return value is not None and (value >= need if text.endswith("+") else value == need)
 
 
+MINUTES = {"aws": (12, 8, 6), "azure": (7, 8, 7), "gcp": (11, 6, 6)}
+"""Of the cluster, its nodes and the end, where a cluster kind is built."""
+
+
 def cost(one, spot, asked, by):
     """Where no system pool is for sale; the minutes are those of the data files."""
     price = one.spot_price if spot else one.price
     if by == "sticker":
         return price
     risk = asked.nodes * 0.01 if spot else 0.0
-    waiting, work = 13 / 60, max(1, asked.hours)
+    cluster, nodes, draining = MINUTES.get(one.cloud, (12, 8, 6))
+    waiting, work = (nodes + 5) / 60, max(1, asked.hours)
     once = (1 / risk + waiting) * (math.exp(risk * asked.hours / work) - 1) if risk else 0
-    up = (8 + 5 + 6) / 60 + (work * once if risk else asked.hours)
-    control = 0.10 * (12 / 60 + up) if one.cloud == "aws" else 0
+    up = (nodes + 5 + draining) / 60 + (work * once if risk else asked.hours)
+    control = 0.10 * (cluster / 60 + up) if one.cloud in MINUTES else 0
     return asked.nodes * price * up + control
 
 

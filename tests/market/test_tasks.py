@@ -135,7 +135,9 @@ def brute_force(tasks, catalog):
             plan_tasks([Task("x", (one,))], catalog, built=EVERYWHERE) for one in task.candidates
         ]
         each = [made.choices[0].plans[0] for made in alone]
-        offers = [[plan._offer(*pair) for pair in plan.fitting] for plan in each]
+        offers = [
+            [plan._offer(row, spot) for lane, spot in plan.fitting for row in lane] for plan in each
+        ]
         some = [found for found in offers if found]
         options.append(some[0] if task.ordered and some else [o for found in offers for o in found])
     places = {task.name: place for place, task in enumerate(tasks)}

@@ -42,7 +42,7 @@ def engine(tmp_path, cli):
             start_new_session=True,
         )
         world.announce(process.pid)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=300)
         if process.returncode < 0:
             return {"killed": -process.returncode}
         assert process.returncode == 0, err[-4000:]
@@ -61,7 +61,7 @@ class Bench:
         from colony.rehearsal.state import Store
 
         folder.mkdir(exist_ok=True)
-        self.folder, self.cluster = folder, ""
+        self.folder, self.cluster, self.region = folder, "", "us-east-1"
         self.simulation = Simulation(
             Store(folder), load_packages(), seed, b"key", parse_faults(list(faults)), **options
         )
@@ -74,7 +74,7 @@ class Bench:
         from colony.rehearsal.calls import Call, Config
 
         package = self.simulation.packages[type_.partition(":")[0]]
-        config = Config("us-east-1", {"colony": "x"}, {"clusterIdentifier": self.cluster})
+        config = Config(self.region, {"colony": "x"}, {"clusterIdentifier": self.cluster})
         urn = f"{STACK}{type_}::{name}"
         return Call(op, package, type_, urn, name, inputs or {}, more.pop("config", config), **more)
 

@@ -5,6 +5,7 @@ from colony.rehearsal.ledger import left
 
 SERVICE = "kubernetes:core/v1:Service"
 CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 JOBSET = "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet"
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -34,8 +35,23 @@ def claim(bench):
     return bench.object(CLAIM, "data", metadata={"name": "data"}, spec=spec)
 
 
+def ingress(bench, name, controller):
+    spec = {"ingressClassName": controller}
+    return bench.object(INGRESS, name, metadata={"name": name}, spec=spec)
+
+
 def billed(bench):
     return {line["type"]: line["usd_per_hour"] for line in left(bench.folder)}
+
+
+def test_an_ingress_of_the_clouds_own_controller_is_a_load_balancer_that_goes_with_it(cluster):
+    ingress(cluster, "inner", "nginx")
+    assert BALANCER not in billed(cluster)
+    made = ingress(cluster, "outer", "alb")
+    assert made.outputs["status"]["loadBalancer"]["ingress"][0]["hostname"]
+    assert BALANCER in billed(cluster)
+    cluster.delete(INGRESS, "outer", made)
+    assert BALANCER not in billed(cluster)
 
 
 def test_names_and_namespaces_are_filled_in(cluster):

@@ -219,11 +219,9 @@ def test_the_computed_timeline_is_the_real_one(make_world, engine):
     took = world.durations()
     up_seconds = {urn: s for (urn, op), s in took.items() if op == "create"}
     computed = up_timeline(resources, up_seconds)
-    by_end = sorted(up_seconds, key=lambda urn: computed[urn][1])
-    ends = [round(computed[urn][1]) for urn in by_end]
-    real = [e["urn"] for e in world.operations() if e["op"] == "create"]
-    # things that end within a second of each other (10 ms here) may really come in either order
-    assert [ends[by_end.index(urn)] // 10 for urn in real] == sorted(end // 10 for end in ends)
+    ends = [computed[e["urn"]][1] for e in world.operations() if e["op"] == "create"]
+    # a busy machine may swap what ends within 20 s of each other (0.2 s here): nothing else
+    assert all(end > max(ends[:index], default=0) - 20 for index, end in enumerate(ends))
 
     [destroyed] = engine(world, NETWORK, "destroy")
     gone(destroyed)

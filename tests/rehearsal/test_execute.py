@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,7 +17,7 @@ from colony.rehearsal.execute import ExecOutcome, Execution, execute
 from jobs.backends import render
 from jobs.context import JobContext
 from jobs.errors import InputError
-from jobs.spec import Job, Output, Policy, Role
+from jobs.spec import Input, Job, Output, Policy, Role
 
 CONTEXT = JobContext(
     colony="spring", cluster="main", cloud="aws", region="us-east-1",
@@ -161,6 +162,25 @@ def test_outputs_land_in_the_worlds_buckets(run, tmp_path, to):
     assert run(spec).outcome is ExecOutcome.SUCCEEDED
     scheme, _, place = to.partition("://")
     assert (tmp_path / "buckets" / scheme / place.lstrip("/") / "loss").read_text() == "42\n"
+
+
+@pytest.mark.parametrize("source", ["s3://b/p/", "gs://b/p", "az://account/b/p", "file:///b/p"])
+def test_inputs_come_from_the_worlds_buckets_and_touch_nothing_outside(run, tmp_path, source):
+    scheme, _, place = source.partition("://")
+    folder = tmp_path / "buckets" / scheme / place.strip("/")
+    folder.mkdir(parents=True)
+    (folder / "loss").write_text("42\n")
+    spec = job("cat /corpus/loss", inputs=[Input(path="/corpus", source=source)])
+    assert run(spec).outcome is ExecOutcome.SUCCEEDED
+    assert sorted(run.lines) == ["[worker-0] 42", "[worker-1] 42"]
+    assert not Path("/corpus").exists()
+
+
+def test_no_pod_runs_before_the_setup_of_all_has_ended(run, tmp_path):
+    log = tmp_path / "log"
+    setup = f'[[ $SKYPILOT_SETUP_NODE_RANK == 0 ]] || sleep 0.5; echo setup >>"{log}"'
+    assert run(job(f'echo run >>"{log}"', setup=setup)).outcome is ExecOutcome.SUCCEEDED
+    assert log.read_text().split() == ["setup", "setup", "run", "run"]
 
 
 def test_lost_outputs_are_told_from_a_failed_run(run):

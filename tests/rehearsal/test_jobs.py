@@ -7,6 +7,7 @@ from colony.rehearsal.jobs import ADMISSION, PULL, SimulatedJob, workloads_of
 from colony.rehearsal.objects import is_kind
 from jobs.backends import render
 from jobs.context import JobContext
+from jobs.recovery import Recovery, Work
 from jobs.spec import Job
 from jobs.state import observe
 
@@ -106,3 +107,42 @@ def test_what_trainer_made_goes_with_the_run():
     assert len(world.objects("main", "JobSet.jobset.x-k8s.io")) == 1
     simulation.stop()
     assert world.objects("main", "JobSet.jobset.x-k8s.io") == []
+
+
+def recovering(backend, **more):
+    job = job_of(backend)
+    world, simulation = simulated(job)
+    simulation.work = Work(Recovery(**more))
+    simulation.tick(1000 + PULL + 500)
+    simulation.take(1000 + PULL + 500, back=60.0, notice=30.0)
+    return job, world, simulation
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_job_whose_machine_is_taken_has_failed_for_that_reason(backend):
+    job, world, simulation = recovering(backend)
+    state = observe(world.all, job)
+    assert (state.phase.value, state.reason) == ("failed", "Preempted")
+    assert "imminent node shutdown" in state.message
+    assert simulation.next_change() == float("inf")
+
+
+@pytest.mark.parametrize(
+    "more, left", [({"checkpoint_interval": 200}, 200), ({"saves_in": 30}, 100)]
+)
+def test_what_was_made_anew_waits_for_machines_and_goes_on_from_its_checkpoint(more, left):
+    job, world, simulation = recovering("jobset", **more)
+    (workload,) = workloads_of(world, "main", "default", "demo")
+    world.all = [each for each in world.all if each["kind"] != "Pod"]
+    workload["metadata"]["uid"] = "another"
+    simulation.uid, simulation.stage = "the first", "ended"
+    del workload["status"]
+    simulation.tick(1000 + PULL + 510)
+    assert phase(world, job) == "pending"
+    there = 1000 + PULL + 560
+    assert simulation.next_change() == there + PULL
+    simulation.tick(there + PULL)
+    assert phase(world, job) == "running"
+    assert simulation.next_change() == there + PULL + left
+    simulation.tick(there + PULL + left)
+    assert phase(world, job) == "succeeded"

@@ -19,7 +19,7 @@ def arguments(token):
 
 
 def test_there_is_data_for_each_cloud_that_is_built():
-    assert {"aws", "kubernetes"} <= set(package_names())
+    assert {"aws", "gcp", "kubernetes"} <= set(package_names())
 
 
 @pytest.mark.parametrize(

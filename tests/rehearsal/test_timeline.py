@@ -1,15 +1,7 @@
 from hypothesis import given
-from hypothesis import strategies as st
+from state_graphs import CHAIN, SECONDS, graphs, resource
 
-from colony.rehearsal.timeline import destroy_levels, destroy_timeline, up_timeline
-
-
-def resource(urn, *needs, custom=True, **more):
-    return {"urn": urn, "custom": custom, "dependencies": list(needs), **more}
-
-
-CHAIN = [resource("a"), resource("b", "a"), resource("c", "b"), resource("d", "a")]
-SECONDS = {"a": 10, "b": 20, "c": 5, "d": 100}
+from colony.rehearsal.timeline import destroy_levels, destroy_timeline, paid_until, up_timeline
 
 
 def test_an_up_takes_the_longest_path():
@@ -42,6 +34,14 @@ def test_what_goes_with_something_else_costs_nothing():
     assert timeline == {"layer": (0, 0), "cluster": (0, 180)}
 
 
+def test_what_goes_with_something_else_is_paid_until_that_is_gone():
+    pool = resource("pool", "cluster", deletedWith="cluster")
+    state = [resource("group"), resource("cluster", "group", deletedWith="group"), pool,
+             resource("disk", deletedWith="elsewhere")]  # fmt: skip
+    timeline = destroy_timeline(state, {"group": 100, "cluster": 80, "pool": 30, "disk": 5})
+    assert paid_until(state, timeline) == {"group": 100, "cluster": 100, "pool": 100, "disk": 5}
+
+
 def test_deleted_with_something_that_stays_costs_its_time():
     assert destroy_timeline([resource("layer", deletedWith="cluster")], {"layer": 30})["layer"] == (
         0,
@@ -61,17 +61,6 @@ def test_a_component_stands_for_what_is_in_it():
 
 def test_what_is_on_its_way_out_is_no_part_of_an_up():
     assert up_timeline([resource("a", delete=True), resource("a")], {"a": 3}) == {"a": (0, 3)}
-
-
-@st.composite
-def graphs(draw):
-    size = draw(st.integers(1, 12))
-    resources = []
-    for index in range(size):
-        needs = draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set()
-        resources.append(resource(str(index), *(str(need) for need in needs)))
-    seconds = {str(index): draw(st.integers(0, 50)) for index in range(size)}
-    return resources, seconds
 
 
 @given(graphs())

@@ -8,19 +8,25 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from colony.agent.client import Client
 from components.agent_bundle import build_zipapp
 
 
 class AgentProcess:
     """Looks after jobs of one namespace; `kill` is a kill -9, `start` begins again."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, namespace: str, *jobs: str) -> None:
-        """`kubeconfig`: of the service account, by token."""
+    def __init__(
+        self, kubeconfig: Path, folder: Path, namespace: str, *jobs: str, **beside: Any
+    ) -> None:
+        """`kubeconfig`: of the service account, by token. `beside`: more of the agent's config."""
         content = json.loads(kubeconfig.read_text())
         cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
         self.log = folder / "agent.log"
-        wanted = {"jobs": [{"namespace": namespace, "name": name} for name in jobs]}
+        self._folder, self._server = folder, cluster["server"]
+        wanted: dict[str, Any] = {"jobs": [{"namespace": namespace, "name": name} for name in jobs]}
+        wanted |= beside
         (folder / "agent.pyz").write_bytes(build_zipapp())
         (folder / "jobs.json").write_text(json.dumps(wanted))
         (folder / "token").write_text(user["token"])
@@ -39,3 +45,7 @@ class AgentProcess:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(10)
         self._process = None
+
+    def client(self) -> Client:
+        """With what it may do; to be closed."""
+        return Client(self._server, self._folder / "ca.crt", self._folder / "token")

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-DEADLINE = 100.0
+DEADLINE = 300.0
 
 
 @dataclass
@@ -29,10 +29,10 @@ def command(*args):
     return [sys.executable, "-m", "colony", *map(str, args)]
 
 
-def colony(*args, cwd=None, **env):
+def colony(*args, cwd=None, deadline=DEADLINE, **env):
     done = subprocess.run(
         command(*args), cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True,
-        timeout=DEADLINE, stdin=subprocess.DEVNULL,
+        timeout=deadline, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -40,11 +40,16 @@ def colony(*args, cwd=None, **env):
 class Running:
     """A command under way, in a session of its own."""
 
-    def __init__(self, *args, cwd=None):
+    def __init__(self, *args, cwd=None, **env):
         self._process = subprocess.Popen(
-            command(*args), cwd=cwd, text=True, stdin=subprocess.DEVNULL,
+            command(*args), cwd=cwd, env={**os.environ, **env}, text=True,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def until(self, happened):
         """Waits for something that the command brings about."""

@@ -18,6 +18,8 @@ class FakeKube:
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
+        self.logs: dict[str, str] = {}
+        """What pods printed, by path."""
         self.writes: list[tuple[str, str]] = []
         self.forbidden: set[str] = set()
         """Paths that begin so are answered with 403."""
@@ -64,6 +66,8 @@ class FakeKube:
     def _get(self, path: str, selector: str) -> tuple[int, Any]:
         if path in self.objects:
             return 200, self.objects[path]
+        if path.removesuffix("/log") in self.logs:
+            return 200, self.logs[path.removesuffix("/log")]
         if path.rsplit("/", 1)[-1] not in ("pods", "configmaps", "jobs"):
             return 404, {"message": f"{path} not found"}
         wanted = dict(part.split("=") for part in selector.split(",") if part)
@@ -120,7 +124,7 @@ def merged(old: Any, change: Any) -> Any:
     if not isinstance(change, dict) or not isinstance(old, dict):
         return change
     result = {key: merged(old.get(key), value) for key, value in change.items()}
-    return {**old, **{key: value for key, value in result.items() if value is not None}}
+    return {key: value for key, value in {**old, **result}.items() if value is not None}
 
 
 @contextmanager
@@ -145,7 +149,7 @@ def fake_kube() -> Iterator[FakeKube]:
             body = json.loads(self.rfile.read(length)) if length else None
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             status, answer = kube.answer(self.command, parts.path, query, body)
-            text = json.dumps(answer).encode()
+            text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))

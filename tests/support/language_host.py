@@ -19,7 +19,7 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 LAUNCHER = Path(__file__).with_name("run_program.py")
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
-DEADLINE = 100
+DEADLINE = 250
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):

@@ -22,7 +22,7 @@ class FakeGround:
     def now(self):
         return self.clock
 
-    def wait(self, seconds):
+    def wait(self, seconds, until=None):
         self.clock += seconds
 
     def cluster(self, cluster):
@@ -45,6 +45,8 @@ class FakeAccess:
         self.kinds = objects
         self.sticky = dict(sticky or {})
         self.deleted = []
+        self.restarted = []
+        self.marked = []
 
     def objects(self, kind, namespace=None):
         for name in [n for n, looks in self.sticky.items() if looks == 0]:
@@ -55,6 +57,12 @@ class FakeAccess:
 
     def removable(self, kind):
         return self.objects(kind)
+
+    def restart(self, manifest):
+        self.restarted.append(manifest["metadata"]["name"])
+
+    def annotate(self, kind, namespace, name, marks):
+        self.marked.append((kind, name, dict(marks)))
 
     def delete(self, kind, namespace, name):
         self.deleted.append((kind, name))

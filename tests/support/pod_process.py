@@ -39,6 +39,7 @@ class Pod:
             "COLONY_CHECKPOINT_DIR": str(folder / "checkpoints"),
             "COLONY_TERMINATION_LOG": str(self.log),
             "COLONY_RESOLVE_SECONDS": "0",
+            "COLONY_POD_ADDRESS": "127.0.0.1",
             "COLONY_FILE_ROOT": str(folder / "files"),
             "COLONY_FILE_PREFIX": str(folder / "root"),
             **extra,

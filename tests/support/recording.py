@@ -1,6 +1,7 @@
 """Records what a Pulumi program registers, options included."""
 
 import asyncio
+import base64
 from dataclasses import dataclass
 
 import pulumi
@@ -44,8 +45,10 @@ JOB = {
 }
 
 
-def colony_args(cloud="aws", pools=(SYSTEM, GPUS), jobs=(JOB,), code=True, **more):
-    cluster = {"name": "main", "cloud": cloud, "region": "us-east-1", "pools": list(pools)}
+def colony_args(
+    cloud="aws", pools=(SYSTEM, GPUS), jobs=(JOB,), code=True, region="us-east-1", **more
+):
+    cluster = {"name": "main", "cloud": cloud, "region": region, "pools": list(pools)}
     if cloud == "existing":
         cluster |= {"region": "", "context": "lab"}
     names = [job["name"] for job in jobs]
@@ -56,6 +59,23 @@ def colony_args(cloud="aws", pools=(SYSTEM, GPUS), jobs=(JOB,), code=True, **mor
         "lease": LEASE,
         "code": archives if code else {},
     } | more
+
+
+KUBECONFIG = """
+clusters:
+- {name: c, cluster: {server: "https://aks.example", certificate-authority-data: Y2E=}}
+users:
+- {name: u, user: {token: hunter2-token}}
+"""
+INVOKED = {
+    "azure-native:authorization:getClientConfig": {
+        "clientId": "pipeline", "objectId": "me", "subscriptionId": "sub", "tenantId": "tenant",
+    },
+    "azure-native:containerservice:listManagedClusterUserCredentials": {
+        "kubeconfigs": [{"name": "u", "value": base64.b64encode(KUBECONFIG.encode()).decode()}],
+    },
+}  # fmt: skip
+"""Questions without which an AKS cluster cannot be used."""
 
 
 class Cloud(mocks.Mocks):
@@ -69,12 +89,47 @@ class Cloud(mocks.Mocks):
                 "arn": f"arn:aws:eks:us-east-1:1:cluster/{args.name}",
                 "endpoint": "https://eks.example",
                 "certificateAuthority": {"data": "Y2E="},
+                "vpcConfig": {**args.inputs["vpcConfig"], "clusterSecurityGroupId": "sg-eks"},
             }
+        if args.typ == "aws:iam/role:Role":
+            outputs |= {"arn": f"arn:aws:iam::1:role/{args.name}", "name": f"{args.name}-1234567"}
+        if args.typ == "aws:ec2/placementGroup:PlacementGroup":
+            outputs["name"] = f"{args.name}-1234567"
+        if args.typ == "azure-native:containerservice:ManagedCluster":
+            issuer = f"https://oidc.example/{args.name}"
+            outputs |= {
+                "name": f"{args.name}-1234567",
+                "oidcIssuerProfile": {"enabled": True, "issuerURL": issuer},
+            }
+        if args.typ == "azure-native:managedidentity:UserAssignedIdentity":
+            outputs |= {
+                "name": args.name, "clientId": f"{args.name}-client",
+                "principalId": f"{args.name}-principal",
+            }  # fmt: skip
+        if args.typ == "azure-native:resources:ResourceGroup":
+            outputs["name"] = f"{args.name}-1234567"
         if args.typ == "aws:ec2/launchTemplate:LaunchTemplate":
             outputs["latestVersion"] = 1
+        if args.typ == "command:remote:Command":
+            outputs["stdout"] = "colony-token: abc\napiVersion: v1\nkind: Config\n"
+        if args.typ == "gcp:container/cluster:Cluster":
+            outputs |= {
+                "name": f"{args.name}-1234567",
+                "selfLink": f"https://container.googleapis.com/v1/projects/p/{args.name}",
+                "endpoint": "203.0.113.9",
+                "masterVersion": "1.35",
+                "masterAuth": {**outputs["masterAuth"], "clusterCaCertificate": "Y2E="},
+            }
+        if args.typ == "gcp:serviceaccount/account:Account":
+            email = f"{args.name}@p.iam.gserviceaccount.com"
+            outputs |= {"name": email, "email": email, "member": f"serviceAccount:{email}"}
+        if args.typ.startswith("gcp:compute/"):
+            outputs |= {"name": args.name, "project": "p"}
         return f"{args.name}-id", outputs
 
     def call(self, args):
+        if args.token in INVOKED:
+            return INVOKED[args.token]
         raise AssertionError(f"the program must not invoke {args.token}")
 
 
@@ -90,11 +145,17 @@ class Recorder(mocks.MockMonitor):
         # only the first recording of a process has it: the SDK keeps its root
         if request.type != "pulumi:pulumi:Stack":
             self.requests.append(request)
-        # the SDK would make a loop for this worker thread, and leave it open
+        return self._with_loop(super().RegisterResource, request)
+
+    def Invoke(self, request):
+        return self._with_loop(super().Invoke, request)
+
+    def _with_loop(self, answer, request):
+        """The SDK would make a loop for this worker thread, and leave it open."""
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:
-            return super().RegisterResource(request)
+            return answer(request)
         finally:
             asyncio.set_event_loop(None)
             loop.close()

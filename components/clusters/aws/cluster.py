@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
@@ -9,8 +11,11 @@ import pulumi_kubernetes as kubernetes
 from components.clusters.aws import data
 from components.clusters.aws.identity import Identity, build_output_identity, build_role
 from components.clusters.aws.network import Network, build_network
-from components.clusters.aws.pools import build_pool, build_template
-from components.clusters.base import ClusterRequest
+from components.clusters.aws.pools import build_pool
+from components.clusters.aws.templates import build_templates
+from components.clusters.base import DRAINED, ClusterRequest
+from components.clusters.nodes import node_pools
+from components.isolation import contained, count_of
 from components.kubeconfig import exec_kubeconfig
 from components.placement import ClusterPlacement
 from components.tags import short_name
@@ -26,32 +31,46 @@ class EksCluster(pulumi.ComponentResource):
 
     node_image = data.GPU_NODE_IMAGE
     labelled = True
+    drained = DRAINED
 
     def __init__(
         self, name: str, request: ClusterRequest, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         placement = request.placement
         props = {"region": placement.region, "pools": [p.model_dump() for p in placement.pools]}
-        super().__init__("colony:index:EksCluster", name, props, opts)
+        super().__init__("colony:index:EksCluster", name, props, contained(opts))
         self.component = self
         self.placement = placement
         self._prefix = short_name(name, limit=NAME_LIMIT)
-        self._tags = request.tags
+        self.pools = node_pools(placement)
+        self.tags = request.tags
         self._outputs = [url for url in request.outputs if url.startswith("s3://")]
+        self._inputs = [url for url in request.inputs if url.startswith("s3://")]
         self._opts = pulumi.ResourceOptions(parent=self, provider=self._cloud())
 
-        network = build_network(self._prefix, data.zones_of(placement), self._tags, self._opts)
+        network = build_network(self._prefix, data.zones_of(placement), self.tags, self._opts)
         self.owner: aws.eks.Cluster = self._control_plane(network)
+        self.cluster_name: pulumi.Output[str] = self.owner.name
         self.identifier: pulumi.Output[str] = self.owner.arn
+        self.billable: list[pulumi.Resource] = [self.owner]
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(self._kubeconfig())
-        ready = [*self._nodes(network), *self._pod_identity(request.namespaces)]
+        self.ready: list[pulumi.Resource] = [
+            *self._nodes(network),
+            *self._pod_identity(request.namespaces),
+        ]
         self.provider = kubernetes.Provider(
             f"{self._prefix}-kubernetes",
             kubeconfig=self.kubeconfig,
             cluster_identifier=self.identifier,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        self.register_outputs({"identifier": self.identifier, "kubeconfig": self.kubeconfig})
+        self.register_outputs(
+            {
+                "identifier": self.identifier,
+                "kubeconfig": self.kubeconfig,
+                "ready": count_of(self.ready),
+            }
+        )
 
     @classmethod
     def check(cls, placement: ClusterPlacement) -> None:
@@ -66,12 +85,12 @@ class EksCluster(pulumi.ComponentResource):
         return aws.Provider(
             f"{self._prefix}-aws",
             region=self.placement.region,
-            default_tags={"tags": self._tags},
+            default_tags={"tags": self.tags},
             opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _role(self, kind: str) -> Identity:
-        return build_role(self._prefix, kind, self.placement.region, self._tags, self._opts)
+        return build_role(self._prefix, kind, self.placement.region, self.tags, self._opts)
 
     def _control_plane(self, network: Network) -> aws.eks.Cluster:
         """https://docs.aws.amazon.com/eks/latest/userguide/create-cluster.html"""
@@ -89,40 +108,64 @@ class EksCluster(pulumi.ComponentResource):
             },
             vpc_config={
                 "subnet_ids": [subnet.id for subnet in subnets],
-                "endpoint_public_access": eks["endpoint"]["public"],
                 "endpoint_private_access": eks["endpoint"]["private"],
+                **self._public_endpoint(),
             },
             # The add-ons below are EKS's managed ones instead.
             bootstrap_self_managed_addons=False,
-            tags=self._tags,
+            tags=self.tags,
             opts=self._with(role.attached, "cluster"),
         )
+
+    def _public_endpoint(self) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html"""
+        given = self.placement.access
+        if not given or not given.cidrs:
+            return {"endpoint_public_access": False}
+        return {"endpoint_public_access": True, "public_access_cidrs": given.cidrs}
 
     def _nodes(self, network: Network) -> list[pulumi.Resource]:
         """Add-ons and pools; what is returned is all that in-cluster objects have to wait for."""
         addons = data.eks()["addons"]
-        names = [*addons["before_nodes"], *([addons["identity"]] if self._outputs else [])]
+        names = [*addons["before_nodes"], *([addons["identity"]] if self._moves_data else [])]
         early = [self._addon(name, []) for name in names]
         role = self._role("node")
-        template = build_template(self._prefix, self._tags, self._opts)
+        templates = build_templates(
+            self._prefix, self.placement, self.owner, network.vpc.id, self.tags, self._opts
+        )
         ready = self._with([*role.attached, *network.routed, *early])
         pools: list[pulumi.Resource] = [
             build_pool(
-                self._prefix, pool, self.owner, role.role.arn, template, network, self._tags, ready
+                self._prefix,
+                pool,
+                self.owner,
+                role.role.arn,
+                templates[pool.name],
+                network,
+                self.tags,
+                ready,
             )
             for pool in self.placement.pools
         ]
+        self.billable += pools
         return pools + [self._addon(name, pools) for name in addons["after_nodes"]]
 
     def _pod_identity(self, namespaces: list[str]) -> list[pulumi.Resource]:
         self.service_account: str | None = None
-        if not self._outputs:
+        self.service_account_annotations: dict[str, pulumi.Input[str]] = {}
+        self.service_account_pod_labels: dict[str, str] = {}
+        if not self._moves_data:
             return []
         self.service_account = data.eks()["roles"]["outputs"]["service_account"]
-        region, tags = self.placement.region, self._tags
+        region, tags = self.placement.region, self.tags
         return build_output_identity(
-            self._prefix, self.owner, region, self._outputs, namespaces, tags, self._opts
-        )
+            self._prefix, self.owner, region, self._outputs, self._inputs, namespaces, tags,
+            self._opts,
+        )  # fmt: skip
+
+    @property
+    def _moves_data(self) -> bool:
+        return bool(self._outputs or self._inputs)
 
     def _addon(self, addon: str, after: list[pulumi.Resource]) -> pulumi.Resource:
         """No version: EKS takes its default for the cluster's Kubernetes version."""
@@ -133,8 +176,11 @@ class EksCluster(pulumi.ComponentResource):
             addon_name=addon,
             resolve_conflicts_on_create=conflicts,
             resolve_conflicts_on_update=conflicts,
-            tags=self._tags,
-            opts=self._with(after, "addon"),
+            tags=self.tags,
+            # Gone with the cluster: to delete one would only hold up the nodes before it.
+            opts=pulumi.ResourceOptions.merge(
+                self._with(after, "addon"), pulumi.ResourceOptions(deleted_with=self.owner)
+            ),
         )
         return made
 

@@ -7,39 +7,39 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.placement import ClusterPlacement, PoolPlacement
+from jobs.data import parse
 from jobs.errors import InputError, NotSupported, Problem
+from jobs.rdma import rdma_for
 
 __all__ = [
-    "GPU_NODE_IMAGE",
-    "check",
-    "eks",
-    "image_of",
-    "output_policy",
-    "partition",
-    "policy_arn",
-    "zones_of",
-]
+    "GPU_NODE_IMAGE", "bucket_policy", "check", "compact", "efa_interfaces", "eks", "image_of",
+    "in_block", "is_special", "partition", "policy_arn", "together", "zones_of",
+]  # fmt: skip
 
 GPU_NODE_IMAGE = "al2023-nvidia"
+
+EFA = "vpc.amazonaws.com/efa"
+"""Extended resource of Elastic Fabric Adapters; how many a machine has is in `jobs/rdma.yaml`."""
 
 
 @cache
 def eks() -> dict[str, Any]:
     """`eks.yaml`."""
     text = Path(__file__).with_name("eks.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = parse(text)
     return data
 
 
 def zones_of(placement: ClusterPlacement) -> list[str]:
-    """Zone names: the pools', then the placement's, then likely ones up to what EKS needs."""
+    """Zone names: the placement's, then the pools', then likely ones up to what EKS needs.
+
+    In that order: a pool that moves to another of the placement's zones changes no subnet.
+    """
     data = eks()
     letters = data["zones"]["regions"].get(placement.region, data["zones"]["default"])
     pinned = [pool.zone for pool in placement.pools if pool.zone]
-    named = list(dict.fromkeys([*pinned, *placement.zones]))
+    named = list(dict.fromkeys([*placement.zones, *pinned]))
     spare = [placement.region + letter for letter in letters]
     missing = data["network"]["least_zones"] - len(named)
     return named + [zone for zone in spare if zone not in named][: max(0, missing)]
@@ -53,6 +53,45 @@ def image_of(pool: PoolPlacement) -> str:
     return str(images["gpu" if pool.accelerator_count else "cpu"])
 
 
+def efa_interfaces(pool: PoolPlacement) -> list[dict[str, Any]]:
+    """The network cards of a node; none where it is alone or has no EFA."""
+    known = rdma_for(pool.instance_type) if pool.nodes > 1 else None
+    cards = known.devices.get(EFA, 0) if known else 0
+    kinds = eks()["nodes"]["efa"]
+    return [
+        {
+            "network_card_index": card,
+            "device_index": 1 if card else 0,
+            "interface_type": kinds["others" if card else "first"],
+            "associate_public_ip_address": "false",
+            "delete_on_termination": "true",
+        }
+        for card in range(cards)
+    ]
+
+
+def compact(pool: PoolPlacement) -> bool:
+    """In a placement group: where it is said, else where nodes have EFA. A capacity block has its
+    own, close together already."""
+    wanted = pool.compact if pool.compact is not None else bool(efa_interfaces(pool))
+    return wanted and not in_block(pool)
+
+
+def together(pool: PoolPlacement) -> bool:
+    """Placement groups, EFA and reservations do not reach over two zones."""
+    return compact(pool) or bool(efa_interfaces(pool)) or bool(pool.reservation)
+
+
+def in_block(pool: PoolPlacement) -> bool:
+    """From a capacity block: those alone always end."""
+    return bool(pool.reservation and pool.reserved_until)
+
+
+def is_special(pool: PoolPlacement) -> bool:
+    """Needs a launch template of its own."""
+    return together(pool) or pool.disk is not None
+
+
 def partition(region: str) -> str:
     """The first part of an ARN: `aws`, `aws-us-gov`, ..."""
     known = eks()["roles"]["partitions"]
@@ -64,23 +103,28 @@ def policy_arn(region: str, policy: str) -> str:
     return f"arn:{partition(region)}:iam::aws:policy/{policy}"
 
 
-def output_policy(region: str, outputs: list[str]) -> dict[str, Any]:
-    """Lets pods write under the given `s3://bucket/prefix` and list those buckets."""
+def bucket_policy(region: str, outputs: list[str], inputs: list[str]) -> dict[str, Any]:
+    """Lets pods write under the outputs' `s3://bucket/prefix`, read under the inputs', and list
+    those buckets."""
     data = eks()["roles"]["outputs"]
-    paths = sorted({url.removeprefix("s3://").rstrip("/") for url in outputs})
     arn = f"arn:{partition(region)}:s3:::"
-    buckets = sorted({arn + path.split("/")[0] for path in paths})
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": data["bucket_actions"], "Resource": buckets},
-            {
-                "Effect": "Allow",
-                "Action": data["object_actions"],
-                "Resource": [f"{arn}{path}{end}" for path in paths for end in ("", "/*")],
-            },
-        ],
-    }
+    written, read = (
+        sorted({url.removeprefix("s3://").rstrip("/") for url in urls})
+        for urls in (outputs, inputs)
+    )
+    buckets = sorted({arn + path.split("/")[0] for path in (*written, *read)})
+    rights = ((data["object_actions"], written), (data["read_actions"], read))
+    objects = [
+        {
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": [f"{arn}{path}{end}" for path in paths for end in ("", "/*")],
+        }
+        for actions, paths in rights
+        if paths
+    ]
+    listing = {"Effect": "Allow", "Action": data["bucket_actions"], "Resource": buckets}
+    return {"Version": "2012-10-17", "Statement": [listing, *objects]}
 
 
 def check(placement: ClusterPlacement) -> None:
@@ -98,8 +142,6 @@ def check(placement: ClusterPlacement) -> None:
 
 def _unsupported(pool: PoolPlacement, where: str) -> list[Problem]:
     problems = []
-    if pool.spot:
-        problems.append(Problem(f"{where}.spot", "spot pools on EKS are not built yet"))
     if pool.accelerator_count and not _is_nvidia(pool):
         message = f"{pool.instance_type}: only NVIDIA GPUs are built for EKS so far"
         problems.append(Problem(f"{where}.instance_type", message))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.clusters.aws.data import eks, output_policy, policy_arn
+from components.clusters.aws.data import bucket_policy, eks, policy_arn
 
 __all__ = ["Identity", "build_output_identity", "build_role"]
 
@@ -49,16 +49,18 @@ def build_output_identity(
     cluster: aws.eks.Cluster,
     region: str,
     outputs: list[str],
+    inputs: list[str],
     namespaces: list[str],
     tags: dict[str, str],
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """Pods under the service account of `eks.yaml` may write the outputs, by pod identity."""
+    """Pods under the service account of `eks.yaml` may write the outputs and read the inputs, by
+    pod identity."""
     role = build_role(name, "outputs", region, tags, opts).role
     policy = aws.iam.RolePolicy(
         f"{name}-outputs",
         role=role.name,
-        policy=json.dumps(output_policy(region, outputs), sort_keys=True),
+        policy=json.dumps(bucket_policy(region, outputs, inputs), sort_keys=True),
         opts=opts,
     )
     return [policy] + [

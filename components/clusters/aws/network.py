@@ -18,6 +18,7 @@ __all__ = ["Network", "build_network"]
 class Network:
     """What the cluster and its nodes need to know."""
 
+    vpc: aws.ec2.Vpc
     public: dict[str, aws.ec2.Subnet]
     """By zone, as is `private`."""
     private: dict[str, aws.ec2.Subnet]
@@ -47,7 +48,9 @@ def build_network(
     open_routes = _routes(f"{name}-public", vpc, out, public, named, opts)
     nat = _nat(name, public[zones[0]], [gateway, *open_routes], named, opts)
     hidden = {"cidr_block": "0.0.0.0/0", "nat_gateway_id": nat.id}
-    return Network(public, private, _routes(f"{name}-private", vpc, hidden, private, named, opts))
+    return Network(
+        vpc, public, private, _routes(f"{name}-private", vpc, hidden, private, named, opts)
+    )
 
 
 def _subnets(

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.clusters.base import ClusterRequest
+from components.clusters.nodes import NodePool
 from components.placement import ClusterPlacement
 from jobs.errors import InputError, Problem
 
@@ -18,6 +19,7 @@ class ExistingCluster(pulumi.ComponentResource):
     node_image = "unknown"
     labelled = False
     owner = None
+    drained = ()
     service_account = None
 
     def __init__(
@@ -26,7 +28,14 @@ class ExistingCluster(pulumi.ComponentResource):
         placement = request.placement
         super().__init__("colony:index:ExistingCluster", name, {"context": placement.context}, opts)
         self.component = self
+        self.ready: list[pulumi.Resource] = []
+        self.service_account_annotations: dict[str, pulumi.Input[str]] = {}
+        self.service_account_pod_labels: dict[str, str] = {}
         self.placement = placement
+        self.pools: list[NodePool] = []
+        self.tags: dict[str, str] = {}
+        self.billable: list[pulumi.Resource] = []
+        self.cluster_name = pulumi.Output.from_input(placement.context or "")
         self.identifier = pulumi.Output.from_input(f"existing/{placement.context}")
         self.kubeconfig = pulumi.Output.secret(request.kubeconfig or "")
         self.provider = kubernetes.Provider(
@@ -36,7 +45,7 @@ class ExistingCluster(pulumi.ComponentResource):
             cluster_identifier=self.identifier,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.register_outputs({"identifier": self.identifier})
+        self.register_outputs({"identifier": self.identifier, "ready": 0})
 
     @classmethod
     def check(cls, placement: ClusterPlacement) -> None:

@@ -1,4 +1,4 @@
-"""From candidates to fields of a Job: resources, alternatives, image, queue, restarts."""
+"""From candidates to fields of a Job: resources, alternatives, image, queue, recovery."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from jobs.errors import Problem
 from jobs.importers.imported import Imported
 from jobs.importers.sky.choices import Candidate, Choice
 from jobs.importers.sky.entry import NetworkTier
-from jobs.importers.sky.lifetime import Autostop, Recovery
+from jobs.importers.sky.lifetime import Autostop, Recovery, WaitFor
 from jobs.importers.sky.place import settled
 from jobs.problems import NotHonoured, printable
-from jobs.spec import Preference
 
 __all__ = ["Fields", "job_fields"]
 
@@ -42,7 +41,6 @@ def job_fields(result: Imported, choice: Choice) -> Fields:
     if len(needs) > 1:
         made.data["alternatives"] = needs[1:]
         made.data["preference"] = choice.preference
-        result.warnings.append(_not_compared(choice.preference, built))
     first = built[0]
     for told in (_image, _labels, _lifetime):
         told(result, first, made)
@@ -119,41 +117,37 @@ def _labels(result: Imported, one: Candidate, made: Fields) -> None:
 def _lifetime(result: Imported, one: Candidate, made: Fields) -> None:
     recovery, stop = one.values.get("job_recovery"), one.values.get("autostop")
     if isinstance(recovery, Recovery):
-        _recovery(result, recovery, one.paths["job_recovery"], made)
+        _recovery(recovery, one.paths["job_recovery"], made)
     if isinstance(stop, Autostop):
-        result.warnings += _autostop(stop, one.paths["autostop"])
+        ours = "context" not in made.data["resources"]
+        _autostop(result, stop, one.paths["autostop"], ours)
     if one.values.get("network_tier") == NetworkTier.BEST:
         message = "not used: RDMA is, wherever the machine has it"
         hint = "to insist on it, write a Job with `rdma: true`"
         result.warnings.append(Problem(one.paths["network_tier"], message, hint))
 
 
-def _recovery(result: Imported, recovery: Recovery, path: str, made: Fields) -> None:
-    if recovery.max_restarts_on_errors is not None:
-        made.data["policy"] = {"backoff_limit": recovery.max_restarts_on_errors}
-        made.paths["policy.backoff_limit"] = f"{path}.max_restarts_on_errors"
-    if recovery.strategy:
-        message = "not honoured: a lost machine fails the job"
-        result.warnings.append(NotHonoured(path, message))
-    if recovery.recover_on_exit_codes:
-        message = "not honoured: restarts do not look at exit codes"
-        result.warnings.append(NotHonoured(f"{path}.recover_on_exit_codes", message))
+def _recovery(recovery: Recovery, path: str, made: Fields) -> None:
+    """What is not written has the same default here."""
+    made.data["recovery"] = recovery.model_dump(mode="json", exclude_none=True)
+    made.paths["recovery"] = path
 
 
-def _autostop(stop: Autostop, path: str) -> Iterator[Problem]:
+def _autostop(result: Imported, stop: Autostop, path: str, ours: bool) -> None:
+    """Nothing of a colony can be stopped but its machines: they go, and its control plane stays."""
     if stop.hooks:
-        yield NotHonoured(f"{path}.hook", "not honoured", "nothing runs before the end")
+        message = "not honoured"
+        result.warnings.append(NotHonoured(f"{path}.hook", message, "nothing runs before the end"))
         return
-    hint = "a colony ends with its job, whatever stands here"
-    yield Problem(path, "not used: nothing here waits for a machine to be idle", hint)
-
-
-def _not_compared(preference: Preference, built: list[Candidate]) -> Problem:
-    """Until the market compares candidates, which one is bought must be said."""
-    first = built[0]
-    hint = "put the one that you want first" if preference is Preference.ANY else ""
-    message = f"{len(built)} candidates: the first is taken, the others not yet compared with it"
-    return Problem(first.paths.get("accelerators", first.path), message, hint)
+    if not stop.enabled or stop.idle_minutes < 0:
+        return
+    if not (ours or stop.down):
+        message = "not used: the machines of that cluster are not ours to stop"
+        result.warnings.append(Problem(path, message, "with `down: true` the colony ends"))
+        return
+    wait_for = (stop.wait_for or WaitFor.JOBS_AND_SSH).value
+    seconds = max(1, stop.idle_minutes) * 60
+    result.idle = {"delete" if stop.down else "stop": seconds, "wait_for": wait_for}
 
 
 def _differing(built: list[Candidate]) -> Iterator[Problem]:

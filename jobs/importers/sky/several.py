@@ -65,7 +65,7 @@ def import_several(
 ) -> Several:
     """`read` makes a Job of one task and the name it has if it says none.
 
-    A file with problems has them in `problems`; running it is refused by a warning in any case.
+    A file with problems has them in `problems`; running a job group is refused by a warning.
     """
     result = Several()
     first, tasks = documents[0], documents
@@ -81,8 +81,8 @@ def import_several(
         result.warnings += [at(f"tasks[{place}]", warning) for warning in made.warnings]
     if not result.problems:
         result.problems += _together(result.header, tasks)
-    what = load("unbuilt.yaml")["several"][result.header.execution.value]
-    result.warnings.append(NotHonoured("", f"{what}: not built yet", "one task a file"))
+    if what := load("unbuilt.yaml")["several"].get(result.header.execution.value):
+        result.warnings.append(NotHonoured("", f"{what}: not built yet", "one task a file"))
     return result
 
 

@@ -40,7 +40,7 @@ VERDICTS: dict[str, list[tuple[str, str]]] = {
 }
 NOT_HONOURED = {
     "skypilot-jobgroup": "a SkyPilot job group: not built yet",
-    "skypilot-torch_ddp_benchmark": "file_mounts: not honoured",
+    "skypilot-torch_ddp_benchmark": "file_mounts../torch_ddp_benchmark.py: not honoured",
 }
 """Valid, and refused by plan and run."""
 

@@ -24,6 +24,8 @@ def main(program, *operations):
 
 def operate(stack, name):
     failures = {}
+    if name == "outputs":
+        return {"ok": True, "outputs": {k: v.value for k, v in stack.outputs().items()}}
 
     def listen(event):
         said = event.diagnostic_event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -150,16 +150,20 @@ class Api:
             return False
         return plural in {each["name"] for each in json.loads(answer.data)["resources"]}
 
+    def everything(self) -> dict[str, Object]:
+        """`kind namespace/name` -> object, of every kind that can be listed but those that pass."""
+        kinds = self._kinds(lambda found: True)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(self._listed, kinds))
+        return {
+            f"{kind} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}": one
+            for kind, found in zip(kinds, answers, strict=True)
+            for one in found
+        }
+
     def leftovers(self, namespace: str) -> Names:
         """`kind name` of everything in a namespace but events and what Kubernetes keeps itself."""
-        kinds = sorted(
-            {
-                f"{found.group_version}/{found.kind}"
-                for several in self._dynamic.resources
-                for found in (several if isinstance(several, list) else [several])
-                if _can_be_left(found)
-            }
-        )
+        kinds = self._kinds(lambda found: bool(getattr(found, "namespaced", False)))
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(lambda kind: (kind, self._names(kind, namespace)), kinds))
         return [
@@ -176,11 +180,24 @@ class Api:
         version, _, name = kind.rpartition("/")
         return self._dynamic.resources.get(api_version=version, kind=name)
 
+    def _kinds(self, is_wanted: Callable[[Any], bool]) -> Names:
+        return sorted(
+            {
+                f"{found.group_version}/{found.kind}"
+                for several in self._dynamic.resources
+                for found in (several if isinstance(several, list) else [several])
+                if _can_be_left(found) and is_wanted(found)
+            }
+        )
+
     def _names(self, kind: str, namespace: str) -> Names:
+        return [each["metadata"]["name"] for each in self._listed(kind, namespace)]
+
+    def _listed(self, kind: str, namespace: str | None = None) -> list[Object]:
         from kubernetes.dynamic.exceptions import MethodNotAllowedError, NotFoundError
 
         try:
-            return [each["metadata"]["name"] for each in self.list(kind, namespace)]
+            return self.list(kind, namespace)
         except (NotFoundError, MethodNotAllowedError):
             return []
 
@@ -199,6 +216,6 @@ def _namespace(manifest: Object, namespace: str | None) -> str | None:
 
 
 def _can_be_left(resource: Any) -> bool:
-    if resource.kind.endswith("List") or not getattr(resource, "namespaced", False):
+    if resource.kind.endswith("List"):
         return False
     return "list" in resource.verbs and resource.kind not in PASSING

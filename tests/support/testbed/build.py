@@ -98,6 +98,8 @@ def _hash(name: str) -> str:
     for package in row["packages"]:
         if package.startswith("./"):
             sources += sorted((module / package).glob("*.go"))
+    for other in row.get("files_of", ()):
+        sources.append(TOOLS / other / "go.mod")
     digest = hashlib.sha256(json.dumps(row, sort_keys=True).encode())
     for source in sources:
         digest.update(source.read_bytes())
@@ -113,8 +115,12 @@ def _make(name: str, progress: Progress) -> None:
         fresh = Path(folder) / "fresh"
         fresh.mkdir()
         gobuild.compile_program(go, module, _program(name, row), fresh / "program", store, progress)
-        for path, kept in row.get("files", {}).items():
-            _keep(gobuild.module_folder(go, module, path, store), kept, fresh / "files")
+        for owner, several in {
+            row["module"]: row.get("files", {}),
+            **row.get("files_of", {}),
+        }.items():
+            for path, kept in several.items():
+                _keep(gobuild.module_folder(go, TOOLS / owner, path, store), kept, fresh / "files")
         fresh.rename(home)
     _forget_old(name, home)
 

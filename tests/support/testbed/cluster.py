@@ -88,6 +88,17 @@ class Cluster(Api):
             time.sleep(POLL * 5)
 
     @contextmanager
+    def applied(self, *manifests: Object) -> Iterator[None]:
+        """Objects that are deleted again, the last first."""
+        self.apply(*manifests)
+        try:
+            yield
+        finally:
+            for each in reversed(manifests):
+                kind = f"{each['apiVersion']}/{each['kind']}"
+                self.delete(kind, each["metadata"]["name"], each["metadata"].get("namespace"))
+
+    @contextmanager
     def namespace(
         self, prefix: str = "test", labels: Mapping[str, str] | None = None
     ) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The pins of `charts/` compared with what repositories and registries publish."""

@@ -1,0 +1,200 @@
+"""Several clusters in one colony: which of them are there, and why the others are not.
+
+They come up side by side; what one cloud refuses stops nothing of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from colony.lifecycle.drain import drain
+from colony.lifecycle.ground import Ground, LiveCluster, Tell, deployment_of, records_of
+from colony.lifecycle.phases import ColonyPhase, Seen, Status, derive
+from colony.lifecycle.prepare import Plan
+from colony.lifecycle.raising import raised
+from colony.lifecycle.readiness import late_text, with_nodes
+from colony.lifecycle.state import KUBERNETES, UNKNOWN, live_clusters, plain, resources
+from colony.market.failures import Kind, classify
+from components.placement import Placement
+from components.tags import short_name
+from jobs.errors import NotReady, ProvisioningFailed
+
+__all__ = ["cluster_of", "raise_clusters", "seen_clusters", "status_of"]
+
+REASONS = {
+    Kind.QUOTA: "QuotaExceeded",
+    Kind.CAPACITY: "NoCapacity",
+    Kind.CREDENTIAL: "NotAuthorized",
+    Kind.THROTTLE: "Throttled",
+    Kind.HOST: "HostFailed",
+}
+COMPONENT = "colony:index:"
+SHORTEST = 20
+"""No cloud leaves a cluster's name less than this."""
+PATIENCE = 1800.0
+"""Seconds from the end of an `up` until all GPU nodes must be ready."""
+POLL = 15.0
+
+
+def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
+    """`up` of all clusters, until their GPU nodes can be used. Raises ProvisioningFailed with what
+    is ready nevertheless."""
+    stack = plan.spec.name
+    _drain_dropped(ground, plan, tell)
+    failed: ProvisioningFailed | None = None
+    try:
+        plan = raised(ground, plan, tell)
+    except ProvisioningFailed as error:
+        failed = error
+    except NotReady as error:  # one cloud's credentials: the others' words are known nevertheless
+        _remember(ground, plan, getattr(error.__cause__, "failures", {}))
+        raise
+    _remember(ground, plan, failed.failures if failed else {})
+    status = status_of(ground, stack) if failed else _awaited(ground, stack, tell)
+    if status.phase is ColonyPhase.READY:
+        records = records_of(ground, stack)
+        records.write("phase", {**(records.read("phase") or {}), "ready": True})
+    if failed:
+        raise ProvisioningFailed(f"{failed}; {status.summary}", failed.failures)
+    if late := _late(status):
+        raise ProvisioningFailed(f"after {PATIENCE / 60:.0f} minutes {late}; {status.summary}")
+    return status
+
+
+def status_of(ground: Ground, stack: str) -> Status:
+    """From the state, the nodes, the last `up`'s refusals, and whether somebody is at work."""
+    records = records_of(ground, stack)
+    known = records.read("phase") or {}
+    config, deployment = _known(ground, stack)
+    placement = config.get("colony:placement")
+    intended = _names(Placement.model_validate_json(placement)) if placement else []
+    failures = known.get("failures", {})
+    seen = seen_clusters(deployment, stack, intended, failures)
+    return derive(
+        intended,
+        with_nodes(ground, config, _live(deployment, stack, intended), seen),
+        deleting=bool((records.read("clusters") or {}).get("ending")),
+        busy=bool(ground.engine.locks(stack)),
+        was_ready=bool(known.get("ready")),
+    )
+
+
+def seen_clusters(
+    deployment: Mapping[str, Any],
+    stack: str,
+    intended: list[str],
+    failures: Mapping[str, Mapping[str, str]],
+) -> dict[str, Seen]:
+    """A cluster is ready once its nodes and what they need are there: its component says so."""
+    found = {name: Seen(False, reason="NotThereYet") for name in intended}
+    found |= {name: Seen(True) for name in _ready(deployment, stack, intended)}
+    for name, failure in failures.items():
+        found[name] = Seen(False, True, failure["reason"], failure["message"])
+    return found
+
+
+def _awaited(ground: Ground, stack: str, tell: Tell) -> Status:
+    """The status once no GPU node is late any more, or patience is at its end."""
+    status = status_of(ground, stack)
+    if not _late(status):
+        return status
+    # The state stays as it is meanwhile: only the nodes are asked again.
+    config, deployment = _known(ground, stack)
+    live = _live(deployment, stack, list(status.clusters))
+    until, told, late = ground.now() + PATIENCE, "", _late(status)
+    while late and ground.now() < until:
+        if late != told:
+            tell(f"waiting: {late}")
+        told = late
+        ground.wait(POLL)
+        late = late_text(with_nodes(ground, config, live, {name: Seen(True) for name in live}))
+    return status_of(ground, stack)
+
+
+def _late(status: Status) -> str:
+    return late_text(status.clusters)
+
+
+def _known(ground: Ground, stack: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """The stack's config and state."""
+    return ground.engine.config(stack), deployment_of(ground, stack)
+
+
+def _live(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> dict[str, LiveCluster]:
+    """By the placement's names."""
+    names = {text: name for name, text in _identifiers(deployment, stack, clusters).items()}
+    found = live_clusters(deployment)
+    return {names[each.identifier]: each for each in found if each.identifier in names}
+
+
+def _ready(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> list[str]:
+    """Those whose component has the output `ready`, a number: of all that it waits for."""
+    said = {
+        resource["urn"].rsplit("::", 1)[-1]: (resource.get("outputs") or {}).get("ready")
+        for resource in resources(deployment)
+        if resource["type"].startswith(COMPONENT)
+    }
+    return [name for name in clusters if isinstance(said.get(f"{stack}-{name}"), (int, float))]
+
+
+def _identifiers(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> dict[str, str]:
+    """Of the clusters whose provider is in the state."""
+    names = {f"{head}-kubernetes": each for each in clusters for head in _heads(stack, each)}
+    found = {}
+    for resource in resources(deployment):
+        cluster = names.get(resource["urn"].rsplit("::", 1)[-1])
+        if resource["type"] == KUBERNETES and cluster:
+            found[cluster] = str(plain(resource.get("inputs") or {}).get("clusterIdentifier"))
+    return {name: text for name, text in found.items() if text not in (UNKNOWN, "None", "")}
+
+
+def cluster_of(urn: str, stack: str, clusters: list[str]) -> str | None:
+    """Whose resource that is, by its name: `<colony>-<cluster>-…`, however it was shortened."""
+    name = urn.rsplit("::", 1)[-1]
+    for cluster in sorted(clusters, key=len, reverse=True):
+        if any(name == head or name.startswith(f"{head}-") for head in _heads(stack, cluster)):
+            return cluster
+    return None
+
+
+def _heads(stack: str, cluster: str) -> set[str]:
+    whole = f"{stack}-{cluster}"
+    limits = range(min(SHORTEST, len(whole)), len(whole))
+    return {whole, *(short_name(stack, cluster, limit=limit) for limit in limits)}
+
+
+def _remember(ground: Ground, plan: Plan, failures: Mapping[str, str]) -> None:
+    """By cluster; the first refusal of each says why."""
+    stack, clouds = plan.spec.name, {each.name: each.cloud for each in plan.placement.clusters}
+    found: dict[str, dict[str, str]] = {}
+    for urn, text in failures.items():
+        cluster = cluster_of(urn, stack, list(clouds))
+        if cluster and text and cluster not in found:
+            found[cluster] = _reason(clouds[cluster], urn, text)
+    records = records_of(ground, stack)
+    was_ready = bool((records.read("phase") or {}).get("ready"))
+    records.write("phase", {"failures": found, "ready": was_ready})
+
+
+def _reason(cloud: str, urn: str, text: str) -> dict[str, str]:
+    failure = classify(cloud, text)
+    reason = REASONS.get(failure.kind, "Refused") if failure.code else "Failed"
+    return {"reason": reason, "message": f"{urn.rsplit('::', 1)[-1]}: {failure.text}"}
+
+
+def _drain_dropped(ground: Ground, plan: Plan, tell: Tell) -> None:
+    """A cluster that the program no longer has goes in this `up`: what its controllers made in the
+    cloud must go before it, as at the end of a colony."""
+    stack = plan.spec.name
+    deployment = deployment_of(ground, stack)
+    if not resources(deployment):
+        return
+    kept = _identifiers(deployment, stack, _names(plan.placement)).values()
+    dropped = [each for each in live_clusters(deployment) if each.identifier not in kept]
+    for note in drain(ground, dropped, tell):
+        tell(note)
+
+
+def _names(placement: Placement) -> list[str]:
+    return [cluster.name for cluster in placement.clusters]

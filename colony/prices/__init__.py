@@ -1,0 +1,1 @@
+"""Prices from where they are published: fetched when asked, checked, kept by date."""

@@ -1,0 +1,1 @@
+"""k3s on the user's own machines, by SSH."""
