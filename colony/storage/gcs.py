@@ -75,6 +75,8 @@ class Gcs(Bucket):
 def _bucket(at: BackendUrl) -> Any:
     from google.cloud import storage
 
+    # Else threads ask for the bucket itself, for traces that nobody reads, for up to two minutes.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     with _explained(at):
         if at.flag("anonymous"):
             return storage.Client.create_anonymous_client().bucket(at.place)

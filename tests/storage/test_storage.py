@@ -34,6 +34,21 @@ def test_a_new_one_is_made_once(kind):
     assert storage.read(LEASE).data == b"{}"
 
 
+def test_a_question_starts_nothing_that_goes_on_behind_it(kind, monkeypatch):
+    """A thread that still asks when its server is gone disturbs whoever comes next."""
+    storage, started, start = kind.open(), [], threading.Thread.start
+
+    def counted(thread):
+        if threading.current_thread() is threading.main_thread():
+            started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    storage.write(LEASE, b"{}")
+    assert storage.read(OTHER) is None
+    assert started == []
+
+
 def test_who_has_read_an_old_value_does_not_write(kind):
     mine, theirs = kind.open(), kind.open()
     mine.write(LEASE, b'{"n": 0}')
