@@ -3,6 +3,7 @@ nothing but the backend. Its secrets are as encrypted there as in the file."""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
@@ -15,25 +16,45 @@ __all__ = ["StackFiles"]
 
 
 class StackFiles:
-    """Those of one project folder. A file that is there is this machine's own, and stays."""
+    """Those of one project folder. A file that was changed by hand is this machine's own, and
+    stays; one that is as it was kept or fetched last gives way to what others have kept since."""
 
     def __init__(self, project_dir: Path, storage: Storage) -> None:
         self._folder = Path(project_dir, _config_folder(Path(project_dir)))
         self._storage = storage
+        self._asked: set[str] = set()
 
     def fetch(self, stack: str) -> None:
+        """Asks the backend once, and again where the file is gone."""
         path = self._path(stack)
-        if not path.exists() and (found := self._storage.read(_key(stack))):
+        if path.exists() and (stack in self._asked or not self._untouched(stack)):
+            return
+        self._asked.add(stack)
+        if found := self._storage.read(_key(stack)):
             write_atomic(path, found.data)
+            self._mark(stack)
 
     def keep(self, stack: str) -> None:
         path = self._path(stack)
         if path.exists():
             self._storage.write(_key(stack), path.read_bytes())
+            self._mark(stack)
 
     def forget(self, stack: str) -> None:
         """The next stack of that name has another."""
         self._storage.delete(_key(stack))
+        self._seen(stack).unlink(missing_ok=True)
+
+    def _untouched(self, stack: str) -> bool:
+        seen = self._seen(stack)
+        return seen.exists() and seen.read_text() == _digest(self._path(stack).read_bytes())
+
+    def _mark(self, stack: str) -> None:
+        write_atomic(self._seen(stack), _digest(self._path(stack).read_bytes()).encode())
+
+    def _seen(self, stack: str) -> Path:
+        """What the backend and this file last agreed on."""
+        return self._storage.root / "configs" / _digest(str(self._path(stack).absolute()).encode())
 
     def _path(self, stack: str) -> Path:
         return self._folder / f"Pulumi.{stack}.yaml"
@@ -42,6 +63,10 @@ class StackFiles:
 def _config_folder(project_dir: Path) -> str:
     found = yaml.safe_load((project_dir / "Pulumi.yaml").read_text())
     return str((found or {}).get("stackConfigDir") or ".")
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()
 
 
 def _key(stack: str) -> str:
