@@ -13,10 +13,11 @@ from typing import Any
 
 import yaml
 
+from components.spec import Cloud
 from jobs.errors import Problem
 from jobs.problems import did_you_mean
 
-__all__ = ["elsewhere", "open_server", "over_price", "unleased"]
+__all__ = ["elsewhere", "open_server", "over_price", "strange", "unleased"]
 
 
 def unleased(kind: str, properties: Mapping[str, Any]) -> list[Problem]:
@@ -63,8 +64,9 @@ def elsewhere(
     clouds: Sequence[str] | None,
     regions: Mapping[str, Sequence[str]] | None,
 ) -> list[Problem]:
-    """Clusters outside of the allowed clouds and, by cloud, regions. None = all are allowed."""
-    problems = []
+    """Clusters outside of the allowed clouds and, by cloud, regions. None = all are allowed; what
+    is no cloud is a problem, too."""
+    problems = [*_no_clouds("clouds", clouds or ()), *_no_clouds("regions", regions or ())]
     for cluster in placement["clusters"]:
         where, cloud = f"clusters.{cluster['name']}", cluster["cloud"]
         allowed = (regions or {}).get(cloud)
@@ -73,6 +75,28 @@ def elsewhere(
         elif allowed is not None and cluster["region"] not in allowed:
             problems.append(_outside(f"{where}.region", cluster["region"], allowed))
     return problems
+
+
+def strange(config: Iterable[str], known: Iterable[str]) -> list[Problem]:
+    """Keys of a rule's config that the rule does not have: it would silently forbid nothing."""
+    return [
+        Problem(f"config.{key}", "this rule has no such limit", did_you_mean(key, known))
+        for key in config
+        if key not in known
+    ]
+
+
+def _no_clouds(key: str, named: Iterable[str]) -> list[Problem]:
+    known = [cloud.value for cloud in Cloud]
+    return [
+        Problem(f"config.{key}", f"{name!r} is no cloud", did_you_mean(name, known, _one_of(known)))
+        for name in named
+        if name not in known
+    ]
+
+
+def _one_of(known: Sequence[str]) -> str:
+    return f"there are {', '.join(known)}"
 
 
 def _prices(clusters: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, float]]:

@@ -17,7 +17,7 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
-from components.policy import elsewhere, open_server, over_price, unleased
+from components.policy import elsewhere, open_server, over_price, strange, unleased
 from jobs.errors import Problem
 
 COLONY = "colony:index:Colony"
@@ -30,7 +30,9 @@ def policy(name: str, about: str, rule: Rule, **config: dict[str, Any]) -> Resou
     """Every problem of the rule is a violation; its path is in the message."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for problem in rule(args, args.get_config()):
+        given = args.get_config()
+        unknown = strange(given, config) if args.resource_type == COLONY else []
+        for problem in [*unknown, *rule(args, given)]:
             report(str(problem), None)
 
     schema = PolicyConfigSchema(config) if config else None

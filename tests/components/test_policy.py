@@ -6,7 +6,7 @@ import pytest
 from recording import colony_args, inputs, record_program
 
 from components.inputs import _whole
-from components.policy import elsewhere, open_server, over_price, unleased
+from components.policy import elsewhere, open_server, over_price, strange, unleased
 
 LEASED = {"colony": "a", "colony-stack": "a", "colony-owner": "ada", "colony-expires": "1767232800"}
 EVERYBODY = ["203.0.113.7/32", "0.0.0.0/0"]
@@ -117,6 +117,14 @@ def test_clusters_are_where_they_may_be(clouds, regions, says):
 def test_a_near_match_is_named():
     (problem,) = elsewhere(PLACEMENT, None, {"aws": ["us-east-2"]})
     assert "did you mean `us-east-2`?" in str(problem)
+
+
+def test_a_limit_that_would_hold_nothing_is_named():
+    assert said(strange({"usd": 1}, ["usd"])) == []
+    assert said(strange({"usd_": 1}, ["usd"])) == ["config.usd_: this rule has no such limit"]
+    found = elsewhere(PLACEMENT, ["aws", "onprem", "azur"], {"aw": ["us-east-1"]})
+    assert said(found) == ["config.clouds: 'azur' is no cloud", "config.regions: 'aw' is no cloud"]
+    assert "did you mean `azure`?" in str(found[0])
 
 
 @pytest.mark.parametrize(

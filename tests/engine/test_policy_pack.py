@@ -70,3 +70,13 @@ def test_each_rule_that_is_broken_stops_it_and_names_the_path(packed, plain):
     ):  # fmt: skip
         assert f"[mandatory] {rule} ({resource})" in said, said[-3000:]
         assert path in said
+
+
+def test_a_limit_that_is_misspelt_stops_it_too(packed):
+    """It would hold nothing, and nobody would notice."""
+    limits = {"max-usd-per-hour": {"usd_per_hour": 1}, "allowed-places": {"regions": {"aw": []}}}
+    done = packed(limits)
+    assert done.returncode != 0
+    said = re.sub(r"\s+", " ", done.stdout)
+    assert "config.usd_per_hour: this rule has no such limit" in said, said[-3000:]
+    assert "config.regions: 'aw' is no cloud" in said
