@@ -179,6 +179,8 @@ class Layer(_Data):
     """Layers that go in before this one where a cluster has them."""
     beside_jobs: bool = False
     """Whether jobs start without waiting for it."""
+    early: bool = False
+    """Whether Helm finds it ready without nodes with accelerators: it goes in while they come."""
     provides: Provides = Field(default_factory=Provides)
     node_selectors: list[str] = Field(default_factory=list)
     """Dotted paths of values that take a node selector."""

@@ -18,8 +18,10 @@ from components.spec import Cloud, ColonySpec
 from jobs.errors import InputError, Problem
 from jobs.spec import Backend, Job
 
-__all__ = ["ChosenLayer", "check_layers", "chosen_layers", "resolve"]
+__all__ = ["ChosenLayer", "check_layers", "chosen_layers", "early_layers", "resolve"]
 
+PLACING = ("nodeSelector", "affinity")
+"""Keys of values that may send pods to nodes with accelerators."""
 OWN_TIMEOUT = 600
 """Seconds that Helm waits for a chart of the user's own that says nothing."""
 
@@ -88,6 +90,27 @@ def resolve(choices: Mapping[str, LayerChoice], site: charts.Site) -> list[Chose
         raise InputError(Problem("layers", str(error))) from None
     whole = site.model_copy(update={"layers": frozenset(layer.name for layer in layers)})
     return [_chosen(layer, choices.get(layer.name, LayerChoice()), whole) for layer in layers]
+
+
+def early_layers(layers: Iterable[ChosenLayer]) -> set[str]:
+    """What can be ready while nodes with accelerators are still made: by its data, unless it goes
+    in after a layer that cannot, or the user's values choose its nodes. `layers` are in order."""
+    found: set[str] = set()
+    waiting: set[str] = set()
+    for each in layers:
+        layer = each.layer
+        late = waiting.intersection([*layer.needs, *layer.after])
+        ready = layer.early and not late and not _places(each.choice.values)
+        (found if ready else waiting).add(each.name)
+    return found
+
+
+def _places(values: Any) -> bool:
+    if isinstance(values, list):
+        return any(map(_places, values))
+    if not isinstance(values, dict):
+        return False
+    return any(key in PLACING or _places(value) for key, value in values.items())
 
 
 def _chosen(layer: charts.Layer, choice: LayerChoice, site: charts.Site) -> ChosenLayer:

@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 import charts
 from components.clusters.base import Cluster
-from components.layer_choice import ChosenLayer
+from components.layer_choice import ChosenLayer, early_layers
 from components.objects import KubernetesObject, inside, name_of
 from jobs.errors import InputError, Problem
 
@@ -28,23 +28,29 @@ def build_layers(
 ) -> dict[str, pulumi.Resource]:
     """The releases by layer, each after what it needs. `layers` are in order."""
     releases: dict[str, pulumi.Resource] = {}
+    early = early_layers(layers)
     for chosen in layers:
         before = [*chosen.layer.needs, *chosen.layer.after]
         needs = [releases[each] for each in before if each in releases]
-        release = _release(name, cluster, chosen, needs, logins)
+        release = _release(name, cluster, chosen, needs, logins, chosen.name in early)
         releases[chosen.name] = release
         for manifest in chosen.after:
-            opts = inside(cluster, [release])
+            opts = inside(cluster, [release], chosen.name in early)
             KubernetesObject(name_of(name, manifest), manifest, opts)
     return releases
 
 
 def _release(
-    name: str, cluster: Cluster, chosen: ChosenLayer, needs: list[pulumi.Resource], logins: Logins
+    name: str,
+    cluster: Cluster,
+    chosen: ChosenLayer,
+    needs: list[pulumi.Resource],
+    logins: Logins,
+    early: bool,
 ) -> pulumi.Resource:
     layer, choice = chosen.layer, chosen.choice
-    first = _namespace(name, cluster, chosen)
-    opts = inside(cluster, [*needs, *first])
+    first = _namespace(name, cluster, chosen, early)
+    opts = inside(cluster, [*needs, *first], early)
     limit = f"{layer.timeout + SLACK}s"
     release: pulumi.Resource = kubernetes.helm.v3.Release(
         f"{name}-{layer.name}",
@@ -86,7 +92,9 @@ def _repository(chosen: ChosenLayer, logins: Logins) -> dict[str, Any] | None:
     return {"repo": layer.repository, "username": login.username, "password": password}
 
 
-def _namespace(name: str, cluster: Cluster, chosen: ChosenLayer) -> list[pulumi.Resource]:
+def _namespace(
+    name: str, cluster: Cluster, chosen: ChosenLayer, early: bool
+) -> list[pulumi.Resource]:
     """Made by the release, but for two cases: something must be in it first, or the cluster stays
     (Helm leaves the namespaces that it makes, and ours must go)."""
     layer = chosen.layer
@@ -96,10 +104,10 @@ def _namespace(name: str, cluster: Cluster, chosen: ChosenLayer) -> list[pulumi.
     metadata: dict[str, Any] = {"name": layer.namespace, "labels": layer.namespace_labels}
     made: list[pulumi.Resource] = [
         kubernetes.core.v1.Namespace(
-            f"{name}-{layer.namespace}", metadata=metadata, opts=inside(cluster, [])
+            f"{name}-{layer.namespace}", metadata=metadata, opts=inside(cluster, [], early)
         )
     ]
     for manifest in chosen.before:
-        opts = inside(cluster, list(made[:1]))
+        opts = inside(cluster, list(made[:1]), early)
         made.append(KubernetesObject(name_of(name, manifest), manifest, opts))
     return made

@@ -23,13 +23,15 @@ class KubernetesObject(pulumi.CustomResource):
         super().__init__(kind, name, dict(manifest), pulumi.ResourceOptions.merge(opts, left))
 
 
-def inside(cluster: Cluster, after: list[pulumi.Resource]) -> pulumi.ResourceOptions:
-    """Options of everything in a cluster."""
+def inside(
+    cluster: Cluster, after: list[pulumi.Resource], early: bool = False
+) -> pulumi.ResourceOptions:
+    """Options of everything in a cluster. `early`: it needs no nodes with accelerators."""
     return pulumi.ResourceOptions(
         parent=cluster.component,
         provider=cluster.provider,
         deleted_with=cluster.owner,
-        depends_on=[*cluster.ready, *after],
+        depends_on=[*(cluster.base if early else cluster.ready), *after],
     )
 
 

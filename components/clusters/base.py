@@ -89,8 +89,11 @@ class Cluster(Protocol):
     """Secret."""
     provider: pulumi.ProviderResource
     """Usable once all of `ready` is up; it waits for nothing itself (`components.isolation`)."""
+    base: list[pulumi.Resource]
+    """Of `ready` what is there without accelerators: what runs on other nodes depends on it alone.
+    All of `ready` where no other nodes are bought."""
     ready: list[pulumi.Resource]
-    """The nodes and what they need: every in-cluster object depends on them."""
+    """The nodes and what they need: every other in-cluster object depends on them."""
     owner: pulumi.Resource | None
     """What every in-cluster object is `deleted_with`; None where the cluster is not ours."""
     component: pulumi.ComponentResource

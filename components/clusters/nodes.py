@@ -5,7 +5,7 @@ Pure: no pulumi.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from components.placement import ClusterPlacement, PoolPlacement
 
 __all__ = [
     "ACCELERATOR_LABEL", "GPU_RESOURCE", "GPU_TAINT", "POOL_LABEL", "NodePool", "Taint",
-    "allocatable", "labels_of", "node_pools", "taints_of", "tolerations_of",
+    "allocatable", "in_turn", "labels_of", "node_pools", "taints_of", "tolerations_of",
 ]  # fmt: skip
 
 ACCELERATOR_LABEL = "colony.dev/accelerator"
@@ -67,6 +67,17 @@ def node_pools(placement: ClusterPlacement, *more: Taint) -> list[NodePool]:
         )
         for pool in placement.pools
     ]  # fmt: skip
+
+
+def in_turn(
+    pools: Sequence[PoolPlacement],
+) -> tuple[list[PoolPlacement], list[PoolPlacement]]:
+    """Those to buy first, and those to buy when the first are there: pools with accelerators, which
+    cost most, wait for nodes that the rest can run on. Without such nodes nothing waits."""
+    first = [pool for pool in pools if not pool.accelerator_count]
+    if not any(pool.count if pool.min_nodes is None else pool.min_nodes for pool in first):
+        return list(pools), []
+    return first, [pool for pool in pools if pool.accelerator_count]
 
 
 def labels_of(pool: PoolPlacement) -> dict[str, str]:

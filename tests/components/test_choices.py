@@ -9,8 +9,9 @@ from recording import GPUS, JOB, LEASE, SYSTEM
 
 from components.clusters import base
 from components.clusters.aws import data
+from components.clusters.nodes import in_turn
 from components.kubeconfig import exec_kubeconfig
-from components.layer_choice import check_layers, chosen_layers
+from components.layer_choice import check_layers, chosen_layers, early_layers
 from components.layer_spec import LayerChoice
 from components.lease import Lease
 from components.placement import ClusterPlacement, PoolPlacement
@@ -357,3 +358,35 @@ def test_jobs_of_other_back_ends_need_nothing_of_volcano():
     assert volcano_objects(spec(QUEUED), [QUEUED]) == []
     default = Job(name="a", run="true", backend="volcano", queue="default")
     assert volcano_objects(spec(default), [default]) == []
+
+
+def early(**layers):
+    wanted = {name: LayerChoice(**choice) for name, choice in layers.items()}
+    job = Job(**{**JOB, "queue": None, "priority": None, "backend": "trainjob"})
+    return early_layers(chosen_layers(spec(job, layers=wanted), cluster(gpus()), [job]))
+
+
+def gpus(**more):
+    return PoolPlacement(**{**GPUS, **more})
+
+
+def test_what_needs_no_accelerators_goes_in_while_they_are_made():
+    found = early(mine={"chart": "oci://registry.example/mine", "version": "1.0.0"})
+    assert {"node-feature-discovery", "jobset", "kubeflow-trainer"} <= found
+    assert not found & {"gpu-operator", "mine"}
+
+
+@pytest.mark.parametrize("where", ["nodeSelector", "affinity"])
+def test_a_layer_that_the_user_places_waits_for_all_nodes_and_so_does_what_needs_it(where):
+    pinned = {"values": {"controller": [{where: {"colony.dev/accelerator": "H100"}}]}}
+    found = early(jobset=pinned)
+    assert not found & {"jobset", "kubeflow-trainer"}
+    assert "node-feature-discovery" in found
+
+
+def test_accelerators_wait_only_for_nodes_that_are_there():
+    system, dear = PoolPlacement(**SYSTEM), gpus()
+    assert in_turn([dear, system]) == ([system], [dear])
+    assert in_turn([dear]) == ([dear], [])
+    empty = PoolPlacement(**{**SYSTEM, "nodes": 4, "min_nodes": 0})
+    assert in_turn([empty, dear]) == ([empty, dear], [])

@@ -145,14 +145,17 @@ def test_nothing_depends_on_credentials_in_the_config(plan, case):
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.startswith("aks")])
 def test_what_goes_after_the_cluster_was_there_before_it(plan, case):
-    """A pool is deleted with its cluster, so a placement group has to outlive both."""
+    """A pool without accelerators is deleted with its cluster, one with them before it: a placement
+    group has to outlive both."""
     recording = plan(case)
     cluster = recording.one("azure-native:containerservice:ManagedCluster")
     groups = recording.of("azure-native:compute:ProximityPlacementGroup")
     for group in groups:
         assert any(each.endswith(f"::{group.name}") for each in cluster.dependencies)
     for pool in recording.of("azure-native:containerservice:AgentPool"):
-        assert pool.deletedWith.endswith("::demo-main-aks")
+        dear = bool(inputs(pool).get("gpuProfile"))
+        assert pool.deletedWith.endswith("::demo-main-aks") != dear
+        assert any(each.endswith("::demo-main-aks") for each in pool.dependencies)
     assert bool(groups) == (case == "aks-infiniband")
 
 

@@ -237,7 +237,28 @@ def test_deletes_are_ordered_by_what_needs_what(record):
         assert [dependency.split("::")[-1] for dependency in used] == ["demo-main-eks"]
     for request in recording.in_cluster():
         names = {dependency.split("::")[-1] for dependency in request.dependencies}
-        assert {"demo-main-h100", "demo-main-system", "demo-main-coredns"} <= names, request.name
+        assert {"demo-main-system", "demo-main-coredns"} <= names, request.name
+
+
+def test_nodes_with_accelerators_are_bought_last_and_wait_for_no_layer(record):
+    """What can be up without them goes in while they are made."""
+    recording = record()
+    groups = {group.name: needed(group) for group in recording.of("aws:eks/nodeGroup:NodeGroup")}
+    assert "demo-main-system" in groups["demo-main-h100"]
+    assert "demo-main-h100" not in groups["demo-main-system"]
+    waiting = {
+        release.name
+        for release in recording.of("kubernetes:helm.sh/v3:Release")
+        if "demo-main-h100" in needed(release)
+    }
+    serving = {"demo-main-gpu-operator", "demo-main-aws-efa-k8s-device-plugin"}
+    assert waiting == serving
+    jobset = recording.one("kubernetes:jobset.x-k8s.io/v1alpha2:JobSet")
+    assert {"demo-main-h100", "demo-main-gpu-operator", "demo-main-jobset"} <= needed(jobset)
+
+
+def needed(request):
+    return {dependency.split("::")[-1] for dependency in request.dependencies}
 
 
 def test_what_can_be_skipped_holds_nothing_but_objects_back(record):

@@ -14,10 +14,10 @@ from components.clusters.aws.network import Network, build_network
 from components.clusters.aws.pools import build_pool
 from components.clusters.aws.templates import build_templates
 from components.clusters.base import DRAINED, ClusterRequest
-from components.clusters.nodes import node_pools
+from components.clusters.nodes import in_turn, node_pools
 from components.isolation import contained, count_of
 from components.kubeconfig import exec_kubeconfig
-from components.placement import ClusterPlacement
+from components.placement import ClusterPlacement, PoolPlacement
 from components.tags import short_name
 
 __all__ = ["EksCluster"]
@@ -54,10 +54,9 @@ class EksCluster(pulumi.ComponentResource):
         self.identifier: pulumi.Output[str] = self.owner.arn
         self.billable: list[pulumi.Resource] = [self.owner]
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(self._kubeconfig())
-        self.ready: list[pulumi.Resource] = [
-            *self._nodes(network),
-            *self._pod_identity(request.namespaces),
-        ]
+        base, accelerated = self._nodes(network)
+        self.base: list[pulumi.Resource] = [*base, *self._pod_identity(request.namespaces)]
+        self.ready: list[pulumi.Resource] = [*self.base, *accelerated]
         self.provider = kubernetes.Provider(
             f"{self._prefix}-kubernetes",
             kubeconfig=self.kubeconfig,
@@ -124,8 +123,9 @@ class EksCluster(pulumi.ComponentResource):
             return {"endpoint_public_access": False}
         return {"endpoint_public_access": True, "public_access_cidrs": given.cidrs}
 
-    def _nodes(self, network: Network) -> list[pulumi.Resource]:
-        """Add-ons and pools; what is returned is all that in-cluster objects have to wait for."""
+    def _nodes(self, network: Network) -> tuple[list[pulumi.Resource], list[pulumi.Resource]]:
+        """Add-ons and pools: what is there without accelerators, and the pools with them, which
+        are not paid for before the others are there."""
         addons = data.eks()["addons"]
         names = [*addons["before_nodes"], *([addons["identity"]] if self._moves_data else [])]
         early = [self._addon(name, []) for name in names]
@@ -133,22 +133,25 @@ class EksCluster(pulumi.ComponentResource):
         templates = build_templates(
             self._prefix, self.placement, self.owner, network.vpc.id, self.tags, self._opts
         )
-        ready = self._with([*role.attached, *network.routed, *early])
-        pools: list[pulumi.Resource] = [
-            build_pool(
-                self._prefix,
-                pool,
-                self.owner,
-                role.role.arn,
-                templates[pool.name],
-                network,
-                self.tags,
-                ready,
-            )
-            for pool in self.placement.pools
-        ]
-        self.billable += pools
-        return pools + [self._addon(name, pools) for name in addons["after_nodes"]]
+        before = [*role.attached, *network.routed, *early]
+
+        def built(
+            pools: list[PoolPlacement], after: list[pulumi.Resource]
+        ) -> list[pulumi.Resource]:
+            opts = self._with([*before, *after])
+            return [
+                build_pool(
+                    self._prefix, pool, self.owner, role.role.arn, templates[pool.name], network,
+                    self.tags, opts,
+                )
+                for pool in pools
+            ]  # fmt: skip
+
+        first, later = in_turn(self.placement.pools)
+        pools = built(first, [])
+        accelerated = built(later, pools)
+        self.billable += [*pools, *accelerated]
+        return pools + [self._addon(name, pools) for name in addons["after_nodes"]], accelerated
 
     def _pod_identity(self, namespaces: list[str]) -> list[pulumi.Resource]:
         self.service_account: str | None = None

@@ -68,18 +68,24 @@ class AksCluster(pulumi.ComponentResource):
             kubeconfig(self.owner, group, self._opts)
         )
         system = data.system_pool(self.placement)
-        pools: list[pulumi.Resource] = [
-            build_pool(
+        pools: dict[str, pulumi.Resource] = {
+            pool.name: build_pool(
                 self._prefix, pool, self.placement, self.owner, group, groups, self.tags, self._opts
             )
             for pool in self.placement.pools
             if pool is not system
-        ]
-        self.billable: list[pulumi.Resource] = [self.owner, *pools]
-        self.ready: list[pulumi.Resource] = [
-            *pools,
+        }
+        # The system pool comes with the cluster, so nothing has to wait for nodes of its own.
+        later = {pool.name for pool in self.placement.pools if pool.accelerator_count}
+        self.billable: list[pulumi.Resource] = [self.owner, *pools.values()]
+        self.base: list[pulumi.Resource] = [
+            *(made for name, made in pools.items() if name not in later),
             build_admin(self._prefix, self.owner, self._opts),
             *self._outputs(group, request),
+        ]
+        self.ready: list[pulumi.Resource] = [
+            *self.base,
+            *(made for name, made in pools.items() if name in later),
         ]
         self.provider = kubernetes.Provider(
             f"{self._prefix}-kubernetes",

@@ -28,6 +28,7 @@ class ExistingCluster(pulumi.ComponentResource):
         placement = request.placement
         super().__init__("colony:index:ExistingCluster", name, {"context": placement.context}, opts)
         self.component = self
+        self.base: list[pulumi.Resource] = []
         self.ready: list[pulumi.Resource] = []
         self.service_account_annotations: dict[str, pulumi.Input[str]] = {}
         self.service_account_pod_labels: dict[str, str] = {}

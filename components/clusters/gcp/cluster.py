@@ -11,12 +11,12 @@ from components.clusters.gcp import data
 from components.clusters.gcp.identity import Identity, build_node_identity, build_output_identity
 from components.clusters.gcp.network import Network, build_network
 from components.clusters.gcp.pools import build_pool, first_nodes
-from components.clusters.nodes import node_pools
+from components.clusters.nodes import in_turn, node_pools
 from components.ignored import ignored
 from components.isolation import contained, count_of
 from components.kubeconfig import exec_kubeconfig
 from components.objects import KubernetesObject
-from components.placement import ClusterPlacement
+from components.placement import ClusterPlacement, PoolPlacement
 from components.tags import short_name
 
 __all__ = ["GkeCluster"]
@@ -52,9 +52,12 @@ class GkeCluster(pulumi.ComponentResource):
         self.cluster_name: pulumi.Output[str] = self.owner.name
         self.identifier: pulumi.Output[str] = self.owner.self_link
         self.kubeconfig: pulumi.Output[str] = pulumi.Output.secret(self._kubeconfig())
-        pools = self._nodes(nodes)
-        self.billable: list[pulumi.Resource] = [self.owner, *pools]
-        self.ready: list[pulumi.Resource] = [*pools, *self._outputs(network, request)]
+        first, later = in_turn(placement.pools)
+        pools = self._nodes(first, nodes, [])
+        accelerated = self._nodes(later, nodes, pools)
+        self.billable: list[pulumi.Resource] = [self.owner, *pools, *accelerated]
+        self.base: list[pulumi.Resource] = [*pools, *self._outputs(network, request)]
+        self.ready: list[pulumi.Resource] = [*self.base, *accelerated]
         self.provider = kubernetes.Provider(
             f"{self._prefix}-kubernetes",
             kubeconfig=self.kubeconfig,
@@ -148,18 +151,14 @@ class GkeCluster(pulumi.ComponentResource):
             },
         }
 
-    def _nodes(self, nodes: Identity) -> list[pulumi.Resource]:
+    def _nodes(
+        self, pools: list[PoolPlacement], nodes: Identity, after: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        opts = pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=after))
+        account = nodes.account.email
         return [
-            build_pool(
-                self._prefix,
-                pool,
-                self.placement,
-                self.owner,
-                nodes.account.email,
-                self.tags,
-                self._opts,
-            )
-            for pool in self.placement.pools
+            build_pool(self._prefix, pool, self.placement, self.owner, account, self.tags, opts)
+            for pool in pools
         ]
 
     def _outputs(self, network: Network, request: ClusterRequest) -> list[pulumi.Resource]:

@@ -58,6 +58,7 @@ class OnpremCluster(pulumi.ComponentResource):
             self.owner,
             *(self._hosts.join(host, first, token, self.owner) for host in others),
         ]
+        self.base = self.ready
         self.provider = kubernetes.Provider(
             f"{self._prefix}-kubernetes",
             kubeconfig=self.kubeconfig,
