@@ -149,9 +149,7 @@ class Records:
 
 def stacks_with_records(storage: Storage, project: str = PROJECT) -> list[str]:
     """The stacks that ever had a lease on this backend, by name."""
-    start = f".colony/{project}/"
-    names = (key[len(start) :].partition("/") for key in storage.keys(start))
-    return sorted({stack for stack, slash, _ in names if slash})
+    return storage.folders(f".colony/{project}/")
 
 
 def lease_in(record: dict[str, Any]) -> Lease:

@@ -17,7 +17,6 @@ def open_ground(
     *,
     execute: bool = False,
     echo: Callable[[str], None] = print,
-    stops: bool = True,
 ) -> AbstractContextManager[Ground]:
     """`backend`: empty = the world's own, or the environment's. The rest is a world's, as of
     `Simulated`. Raises InputError and NotReady."""
@@ -25,9 +24,7 @@ def open_ground(
         from colony.lifecycle.simulated import Simulated
         from colony.rehearsal.world import World
 
-        return Simulated(
-            World.open(world), execute=execute, echo=echo, stops=stops, backend=backend
-        )
+        return Simulated(World.open(world), execute=execute, echo=echo, backend=backend)
     from colony.lifecycle.real import Real
 
     return Real.open(backend)

@@ -34,8 +34,7 @@ def main() -> int:
     def say(value: dict[str, Any]) -> None:
         out.write(json.dumps(value) + "\n")
 
-    # a world's server is whoever's that has started us
-    with open_ground(asked.world, asked.backend, stops=False) as ground:
+    with open_ground(asked.world, asked.backend) as ground:
         for line in sys.stdin:
             (one,) = reap(ground, lambda text, at=None: say({"tell": text}), only=line.strip())
             ended = asdict(one.ended) if one.ended else None

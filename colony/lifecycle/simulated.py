@@ -48,13 +48,10 @@ class Simulated:
         *,
         execute: bool = False,
         echo: Callable[[str], None] = print,
-        stops: bool = True,
         backend: str = "",
     ) -> None:
-        """`stops`: leaving ends the world's server, where nobody else is in that world.
-
-        `backend`: states and records are there, and not in the world's folder; its credentials are
-        the only ones that come in."""
+        """`backend`: states and records are there, and not in the world's folder; its credentials
+        are the only ones that come in."""
         self.world = world
         self._access = credentials_of(backend, dict(os.environ))
         self._backend = backend
@@ -62,7 +59,6 @@ class Simulated:
             open_backend(backend) if backend else Folder(Path(world.dir, "state"))
         )
         self.parallel = world.parallel
-        self._stops = stops
         self.execute = execute
         self._echo = echo
         self._jobs: dict[str, SimulatedJob] = {}
@@ -94,8 +90,7 @@ class Simulated:
 
     def __exit__(self, *_: object) -> None:
         self.stop_jobs()
-        if self._stops:
-            self.world.stop()
+        self.world.stop()
         os.environ.clear()
         os.environ.update(self._outside)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from colony.rehearsal.users import User
 from jobs.errors import NotReady, RunFailed
 
 __all__ = ["Link", "Refused"]
@@ -22,7 +23,7 @@ LONG_SECONDS = 300.0
 LONG = ("delete", "delete_object", "put_object")
 POLL_SECONDS = 0.02
 GONE = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
-"""CANCELLED: another command of this world has ended the server in the middle of our question."""
+"""CANCELLED: it was ended in the middle of our question."""
 METHOD = "/colony.World/Call"
 
 
@@ -40,6 +41,7 @@ class Link:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._channel: Any = None
+        self._user = User(folder)
 
     def ask(self, method: str, **arguments: Any) -> Any:
         """Starts the server where it is gone. Raises Refused, NotReady, RunFailed."""
@@ -47,7 +49,7 @@ class Link:
         try:
             return self._try(method, arguments, seconds)
         except NotReady:
-            self.close()
+            self._hang_up()
             self.start()
             return self._try(method, arguments, seconds)
 
@@ -65,6 +67,7 @@ class Link:
 
         `meanwhile` is done while it comes up.
         """
+        self._user.join()
         if self._answers():
             return
         deadline = time.monotonic() + START_SECONDS
@@ -77,24 +80,36 @@ class Link:
         raise NotReady(f"the world's server did not start: see {log}")
 
     def stop(self) -> None:
-        """Ends the server, and waits until it is gone."""
-        try:
-            self._try("stop", {})
-        except NotReady:
-            return
-        finally:
-            self.close()
-        deadline = time.monotonic() + CALL_SECONDS
-        while self.server() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        """Leaves the server. The last of its users ends it, and waits until it is gone."""
+        with self._user.leaving() as last:
+            if last:
+                self._end()
+            self._hang_up()
 
     def close(self) -> None:
-        """Lets go of the connection; the server goes on."""
+        """Leaves the server, which goes on."""
+        self._hang_up()
+        self._user.leave()
+
+    def _hang_up(self) -> None:
         if self._channel is not None:
             self._channel.close()
         self._channel = None
 
+    def _end(self) -> None:
+        try:
+            self._ask("stop", {}, CALL_SECONDS)
+        except NotReady:
+            return
+        deadline = time.monotonic() + CALL_SECONDS
+        while self.server() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
     def _try(self, method: str, arguments: Mapping[str, Any], seconds: float = CALL_SECONDS) -> Any:
+        self._user.join()
+        return self._ask(method, arguments, seconds)
+
+    def _ask(self, method: str, arguments: Mapping[str, Any], seconds: float) -> Any:
         import grpc
 
         request = json.dumps({"method": method, "args": arguments}).encode()
@@ -134,7 +149,7 @@ class Link:
         try:
             return bool(self._try("ping", {}, seconds=2.0))
         except NotReady:
-            self.close()
+            self._hang_up()
             return False
 
     def _spawn(self) -> None:

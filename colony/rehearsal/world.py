@@ -137,7 +137,7 @@ class World:
         self._link.start(meanwhile)
 
     def stop(self) -> None:
-        """Ends the server; nothing is lost."""
+        """Leaves the server, which ends with the last of its users; nothing is lost."""
         self._link.stop()
 
     def environment(self) -> dict[str, str]:

@@ -50,6 +50,13 @@ class AzureBlob(Bucket):
             for name in self._container.list_blob_names(name_starts_with=within + prefix):
                 yield name[len(within) :]
 
+    def _list_folders(self, prefix: str) -> Iterable[str]:
+        within = self._at.prefix
+        with _explained(self._at):
+            for each in self._container.walk_blobs(name_starts_with=within + prefix):
+                if each.name.endswith("/"):
+                    yield each.name[len(within) :]
+
     def _remove(self, key: str) -> None:
         with _explained(self._at):
             self._container.delete_blob(self._at.prefix + key)

@@ -82,6 +82,10 @@ class Storage(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """All keys that begin so, sorted."""
 
+    def folders(self, prefix: str) -> list[str]:
+        """Names of what is right below a prefix, which ends with a slash, and has keys below it;
+        sorted. Those keys are not listed for it."""
+
     def delete(self, key: str) -> None:
         """What is gone already is fine."""
 
@@ -121,6 +125,10 @@ class Bucket(ABC):
     def _list(self, prefix: str) -> Iterable[str]: ...
 
     @abstractmethod
+    def _list_folders(self, prefix: str) -> Iterable[str]:
+        """Their whole prefixes, with a slash at the end."""
+
+    @abstractmethod
     def _remove(self, key: str) -> None:
         """May raise Missing."""
 
@@ -138,6 +146,10 @@ class Bucket(ABC):
 
     def keys(self, prefix: str) -> list[str]:
         return sorted(self._list(prefix))
+
+    def folders(self, prefix: str) -> list[str]:
+        found = self._list_folders(prefix)
+        return sorted({each.removeprefix(prefix).rstrip("/") for each in found})
 
     def delete(self, key: str) -> None:
         with suppress(Missing):

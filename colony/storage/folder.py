@@ -53,6 +53,13 @@ class Folder:
         names = (path.relative_to(self.root).as_posix() for path in found)
         return sorted(name for name in names if name.startswith(prefix))
 
+    def folders(self, prefix: str) -> list[str]:
+        try:
+            found = [path for path in (self.root / prefix).iterdir() if path.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(path.name for path in found if any(path.iterdir()) and not _hidden(path))
+
     def delete(self, key: str) -> None:
         (self.root / key).unlink(missing_ok=True)
 

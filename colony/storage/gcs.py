@@ -61,6 +61,14 @@ class Gcs(Bucket):
             for blob in self._bucket.list_blobs(prefix=within + prefix, **_limits()):
                 yield blob.name[len(within) :]
 
+    def _list_folders(self, prefix: str) -> Iterable[str]:
+        within = self._at.prefix
+        with _explained(self._at):
+            found = self._bucket.list_blobs(prefix=within + prefix, delimiter="/", **_limits())
+            for _ in found.pages:  # they are known page by page
+                pass
+            yield from (each[len(within) :] for each in found.prefixes)
+
     def _remove(self, key: str) -> None:
         with _explained(self._at):
             self._bucket.delete_blob(self._at.prefix + key, **_limits())

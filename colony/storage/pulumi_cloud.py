@@ -84,6 +84,11 @@ class PulumiCloud:
             }
         return sorted(key for key in found if key.startswith(prefix))
 
+    def folders(self, prefix: str) -> list[str]:
+        """What has records here, or in the tags of its stack."""
+        below = (key.removeprefix(prefix).partition("/") for key in self.keys(prefix))
+        return sorted({name for name, slash, _ in below if slash})
+
     def delete(self, key: str) -> None:
         """An empty version: numbers are not used again, or an old writer could take one for his."""
         self._local.delete(key)

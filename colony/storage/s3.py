@@ -48,6 +48,15 @@ class S3(Bucket):
             for page in pages.paginate(Bucket=self._at.place, Prefix=within + prefix):
                 yield from (each["Key"][len(within) :] for each in page.get("Contents", []))
 
+    def _list_folders(self, prefix: str) -> Iterable[str]:
+        within = self._at.prefix
+        pages = self._client.get_paginator("list_objects_v2")
+        asked = {"Bucket": self._at.place, "Prefix": within + prefix, "Delimiter": "/"}
+        with _explained(self._at):
+            for page in pages.paginate(**asked):
+                found = page.get("CommonPrefixes", [])
+                yield from (each["Prefix"][len(within) :] for each in found)
+
     def _remove(self, key: str) -> None:
         with _explained(self._at):
             self._client.delete_object(**self._named(key))

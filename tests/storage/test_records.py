@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,32 @@ def test_archives_and_logs_reach_a_machine_that_did_not_write_them(kind, tmp_pat
     assert moved.startswith(str(tmp_path / "second"))
     with open(moved, "rb") as file:
         assert file.read() == b"archive"
+
+
+def counted(kind, storage, monkeypatch):
+    """A function that says how many names the storage has listed, page by page."""
+    if kind.name == "folder":
+        found = []
+        listing = Path.iterdir
+        monkeypatch.setattr(Path, "iterdir", lambda path: found.append(path) or listing(path))
+        monkeypatch.delattr(Path, "rglob")
+        return lambda: len(found) - 1  # the folder that they are in
+    if kind.name == "s3":
+        pages = []
+        event = "after-call.s3.ListObjectsV2"
+        storage._client.meta.events.register(event, lambda parsed, **_: pages.append(parsed))
+        names = ("Contents", "CommonPrefixes")
+        return lambda: sum(len(page.get(name, [])) for page in pages for name in names)
+    before = kind.service.listed
+    return lambda: kind.service.listed - before
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3", "gs", "azblob"], indirect=True)
+def test_who_has_records_is_found_without_listing_the_records(kind, monkeypatch):
+    storage = kind.open()
+    for stack in ("demo", "other", "third"):
+        for number in range(7):
+            storage.write(f".colony/colony/{stack}/receipts/{number}.json", b"{}")
+    listed = counted(kind, storage, monkeypatch)
+    assert stacks_with_records(storage) == ["demo", "other", "third"]
+    assert listed() == 3

@@ -87,6 +87,16 @@ def test_keys_are_listed_by_how_they_begin_however_many(kind):
     assert storage.keys(".colony/nobody/") == []
 
 
+def test_folders_are_named_once_without_what_lies_beside_them(kind):
+    storage = kind.open()
+    assert storage.folders(".colony/colony/") == []
+    for key in (RECEIPT, LEASE, OTHER, ".colony/colony/note.json"):
+        storage.write(key, b"{}")
+    assert kind.open().folders(".colony/colony/") == ["demo", "other"]
+    storage.delete(OTHER)
+    assert storage.folders(".colony/colony/") == ["demo"]
+
+
 def test_lines_come_back_in_order_also_of_two_writers(kind):
     storage, other = kind.open(), kind.open()
     key = ".colony/colony/demo/events.jsonl"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from xml.sax.saxutils import escape
 
+from fake_gcs import shortened
 from loopback import Answer, Service
 
 ACCOUNT = "account"
@@ -16,7 +17,7 @@ class FakeAzblob(Service):
     def __init__(self, *containers):
         super().__init__()
         self.containers = {name: {} for name in containers}
-        self.made = 0
+        self.made = self.listed = 0
 
     def answer(self, call):
         if not call.headers.get("authorization", "").startswith(f"SharedKey {ACCOUNT}:"):
@@ -56,13 +57,23 @@ class FakeAzblob(Service):
 
     def _listed(self, blobs, call):
         prefix, after = call.query.get("prefix", ""), call.query.get("marker", "")
-        names = sorted(key for key in blobs if key.startswith(prefix) and key > after)
+        found = (shortened(key, prefix, call) for key in blobs if key.startswith(prefix))
+        names = sorted({name for name in found if name > after})
         more = names[2] if len(names) > 3 else ""  # so that there are pages
-        listed = "".join(f"<Blob><Name>{escape(name)}</Name></Blob>" for name in names[:3])
+        self.listed += len(names[:3])
+        listed = "".join(_entry(name, name in blobs) for name in names[:3])
         said = f"<Prefix>{escape(prefix)}</Prefix><Blobs>{listed}</Blobs>"
         said += f"<NextMarker>{more}</NextMarker>"
         body = f"<EnumerationResults>{said}</EnumerationResults>"
         return Answer(200, body.encode(), {"content-type": "application/xml"})
+
+
+def _entry(name, blob):
+    if not blob:
+        return f"<BlobPrefix><Name>{escape(name)}</Name></BlobPrefix>"
+    known = f"<Last-Modified>{formatdate(0, usegmt=True)}</Last-Modified><Etag>1</Etag>"
+    known += "<BlobType>BlockBlob</BlobType>"
+    return f"<Blob><Name>{escape(name)}</Name><Properties>{known}</Properties></Blob>"
 
 
 def _got(found, call):

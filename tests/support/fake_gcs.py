@@ -17,6 +17,7 @@ class FakeGcs(Service):
         super().__init__()
         self.buckets = {name: {} for name in buckets}
         self.generation = 1_700_000_000
+        self.listed = 0
 
     def answer(self, call):
         head, _, rest = call.path.partition("/storage/v1/b/")
@@ -57,10 +58,21 @@ class FakeGcs(Service):
 
     def _listed(self, objects, call, bucket):
         prefix, after = call.query.get("prefix", ""), call.query.get("pageToken", "")
-        names = sorted(key for key in objects if key.startswith(prefix) and key > after)
+        found = (shortened(key, prefix, call) for key in objects if key.startswith(prefix))
+        names = sorted({name for name in found if name > after})
         size = min(3, int(call.query.get("maxResults", 3)))  # so that there are pages
-        found = {"items": [_told(bucket, key, objects[key]) for key in names[:size]]}
+        shown = [name for name in names[:size] if name in objects]
+        self.listed += len(names[:size])
+        found = {"items": [_told(bucket, key, objects[key]) for key in shown]}
+        found["prefixes"] = [name for name in names[:size] if name not in objects]
         return _json(found | ({"nextPageToken": names[size - 1]} if len(names) > size else {}))
+
+
+def shortened(key, prefix, call):
+    """Up to the delimiter after the prefix, where the call names one."""
+    delimiter = call.query.get("delimiter")
+    head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+    return prefix + head + found if found else key
 
 
 def _met(call, found):
