@@ -134,6 +134,7 @@ def kubeconfig(name: str, cluster: str | None, file: Path | None, world: Path | 
 
 def reap(world: Path | None, yes: bool, output: str, without: list[str]) -> int:
     """Without --yes, on real clouds, only says what it would do."""
+    from colony.lifecycle.clocks import check_clock
     from colony.lifecycle.reap import reap as do_reap
 
     act = yes or world is not None
@@ -141,6 +142,7 @@ def reap(world: Path | None, yes: bool, output: str, without: list[str]) -> int:
     tell = show.teller(None, stderr=output == "json")
     try:
         with ground_of(world) as ground:
+            check_clock(ground)
             reaped = do_reap(ground, tell, act=act, safeties=safeties)
     except RunFailed as error:
         tell(f"the backend cannot be asked, and what it knows may be left and cost: {error}")

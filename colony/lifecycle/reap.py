@@ -9,6 +9,7 @@ from typing import Any
 
 from colony.lifecycle.accesses import accesses_of
 from colony.lifecycle.budget import Verdict as BudgetVerdict
+from colony.lifecycle.clocks import SKEW
 from colony.lifecycle.completed import completed
 from colony.lifecycle.ground import Ground, State, Tell, Thing, deployment_of, records_of, state_of
 from colony.lifecycle.idleness import UNUSED, idle_signal
@@ -33,8 +34,6 @@ __all__ = ["Reaped", "Verdict", "decide", "reap", "write_receipt"]
 EMPTIED = (
     "others have destroyed what it had: it was not drained, and nobody has looked what is left"
 )
-SKEW = 60.0
-"""Seconds by which the clocks of those who write and who read a lease may differ."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from colony.storage.base import ABSENT, Bucket, Conflict, Missing, Stored, Unavailable
+from colony.storage.base import (
+    ABSENT,
+    Bucket,
+    Conflict,
+    Missing,
+    Stored,
+    Unavailable,
+    seconds_of,
+)  # fmt: skip
 from colony.storage.urls import BackendUrl
 from jobs.errors import InputError, NotReady, Problem
 
@@ -27,6 +35,17 @@ class AzureBlob(Bucket):
         self.url = at.url
         self._at = at
         self._container = _container(at, os.environ)
+
+    def now(self) -> float | None:
+        dates: list[str | None] = []
+
+        def seen(answer: Any) -> None:
+            dates.append(answer.http_response.headers.get("Date"))
+
+        with _explained(self._at):
+            names = self._container.list_blob_names(results_per_page=1, raw_response_hook=seen)
+            next(iter(names), None)
+        return seconds_of(dates[-1]) if dates else None
 
     def _get(self, key: str) -> Stored:
         with _explained(self._at):

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "Unavailable",
     "Unproven",
     "change",
+    "seconds_of",
 ]
 
 ABSENT = ""
@@ -95,6 +97,9 @@ class Storage(Protocol):
     def lines(self, key: str) -> list[bytes]:
         """What was appended, in the order of its time."""
 
+    def now(self) -> float | None:
+        """Unix seconds by the backend's own clock, give or take one; None where it does not say."""
+
 
 class Missing(RunFailed):
     """Nothing has this key."""
@@ -112,6 +117,10 @@ class Bucket(ABC):
     def root(self) -> Path:
         """A folder of this user for this backend alone."""
         return Path.home() / ".colony" / "backends" / sha256(self.url.encode()).hexdigest()[:16]
+
+    @abstractmethod
+    def now(self) -> float | None:
+        """As in `Storage`."""
 
     @abstractmethod
     def _get(self, key: str) -> Stored:
@@ -161,6 +170,14 @@ class Bucket(ABC):
     def lines(self, key: str) -> list[bytes]:
         found = [self.read(each) for each in self.keys(f"{key}/")]
         return [stored.data for stored in found if stored]
+
+
+def seconds_of(date: str | None) -> float | None:
+    """Of a header `Date`; None where there is none, or none that can be read."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp()
+    except ValueError:
+        return None
 
 
 def change(

@@ -28,6 +28,14 @@ class Folder:
         self.root = Path(root)
         self.url = f"file://{self.root}"
 
+    def now(self) -> float | None:
+        """Of a file that is written now: a folder that several share has its server's clock."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.root) as file:
+            file.write(b".")
+            file.flush()
+            return os.fstat(file.fileno()).st_mtime
+
     def read(self, key: str) -> Stored | None:
         try:
             data = (self.root / key).read_bytes()

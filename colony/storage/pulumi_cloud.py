@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from colony.storage.base import ABSENT, Conflict, Missing, Stored, Unavailable
+from colony.storage.base import ABSENT, Conflict, Missing, Stored, Unavailable, seconds_of
 from colony.storage.folder import Folder
 from colony.storage.tags import latest, old, packed, tag_of
 from colony.storage.urls import BackendUrl
@@ -42,6 +42,12 @@ class PulumiCloud:
         self.url = at.url.rstrip("/")
         self.root = Path.home() / ".colony" / "cloud" / at.place
         self._local = Folder(self.root)
+        self._date: str | None = None
+        """Of its last answer."""
+
+    def now(self) -> float | None:
+        self._ask("GET", f"/api/user/stacks?{urlencode({'organization': self._organization})}")
+        return seconds_of(self._date)
 
     def read(self, key: str) -> Stored | None:
         named = _named(key)
@@ -186,7 +192,7 @@ class PulumiCloud:
         )  # fmt: skip
         try:
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-                text = answer.read()
+                text, self._date = answer.read(), answer.headers.get("Date")
         except urllib.error.HTTPError as error:
             with error:
                 raise _error(self.url, error, error.read().decode(errors="replace")) from None

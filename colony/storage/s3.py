@@ -11,7 +11,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from colony.storage.base import ABSENT, Bucket, Conflict, Missing, Stored, Unavailable
+from colony.storage.base import (
+    ABSENT,
+    Bucket,
+    Conflict,
+    Missing,
+    Stored,
+    Unavailable,
+    seconds_of,
+)  # fmt: skip
 from colony.storage.urls import BackendUrl
 from jobs.errors import ColonyError, InputError, NotReady, Problem
 
@@ -29,6 +37,11 @@ class S3(Bucket):
         self.url = at.url
         self._at = at
         self._client = _client(at)
+
+    def now(self) -> float | None:
+        with _explained(self._at):
+            answer = self._client.list_objects_v2(Bucket=self._at.place, MaxKeys=1)
+        return seconds_of(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
     def _get(self, key: str) -> Stored:
         with _explained(self._at):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -171,3 +172,11 @@ def test_any_order_of_writes_is_that_of_a_dict_with_versions(kind, steps):
         if version:
             seen.setdefault(key, version)
     assert {key: storage.read(key).data for key in model} == model
+
+
+def test_a_backend_says_what_time_it_is_there(kind):
+    """Also one whose clock is wrong; moto and a folder have this machine's."""
+    there = time.time()
+    if kind.service:
+        there = kind.service.clock = 1_900_000_000.0
+    assert kind.open().now() == pytest.approx(there, abs=30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import datetime, timezone
 from email.parser import BytesParser
 
 from loopback import Answer, Service
@@ -54,7 +55,8 @@ class FakeGcs(Service):
             return _refused(412, "At least one of the pre-conditions you specified did not hold.")
         self.generation += 1
         objects[key] = (content, self.generation)
-        return _json(_told(bucket, key, objects[key]))
+        written = datetime.fromtimestamp(self.now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _json({**_told(bucket, key, objects[key]), "updated": written})
 
     def _listed(self, objects, call, bucket):
         prefix, after = call.query.get("prefix", ""), call.query.get("pageToken", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -30,6 +31,10 @@ class Service:
 
     def __init__(self):
         self.calls, self.unknown, self.failing = [], [], 0
+        self.clock = None  # unix seconds; None = this machine's
+
+    def now(self):
+        return time.time() if self.clock is None else self.clock
 
     def answer(self, call):
         raise NotImplementedError
@@ -64,6 +69,9 @@ def serving(service):
                 self.wfile.write(said.body)
 
         do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = do
+
+        def date_time_string(self, timestamp=None):
+            return super().date_time_string(service.now())
 
         def log_message(self, *_):
             return
