@@ -161,6 +161,18 @@ class KubeApi:
             if refused.code != 404 and not (uid and refused.code == 409):
                 raise
 
+    def evict(self, namespace: str, pod: str) -> None:
+        """https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/; gone already is
+        fine, and a disruption budget that forbids it is refused with 429."""
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/eviction"
+        metadata = {"name": pod, "namespace": namespace}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        try:
+            self._ask("POST", path, body=body)
+        except ApiRefused as refused:
+            if refused.code != 404:
+                raise
+
     def log(self, namespace: str, pod: str) -> str:
         """What the pod's first container wrote."""
         path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/log"

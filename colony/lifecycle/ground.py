@@ -116,6 +116,10 @@ class ClusterAccess(Protocol):
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Asks for the deletion; gone already is fine."""
 
+    def evict(self, namespace: str, name: str) -> None:
+        """Asks a pod to end because of where it is; gone already is fine. Raises ColonyError where
+        a disruption budget forbids it."""
+
     def restart(self, manifest: dict[str, Any]) -> None:
         """Deletes this object with all that it owns, and makes it anew, without what webhooks and
         controllers have written into it since. Raises ColonyError."""

@@ -57,6 +57,9 @@ class Kube:
         if resource := self._resource(kind):
             self._api.delete(resource, namespace, name)
 
+    def evict(self, namespace: str, name: str) -> None:
+        self._api.evict(namespace, name)
+
     def restart(self, manifest: dict[str, Any]) -> None:
         """In the foreground: pods of the old one would take the new one's names."""
         kind, metadata = manifest["kind"], manifest["metadata"]

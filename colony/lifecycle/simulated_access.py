@@ -48,6 +48,9 @@ class WorldAccess:
     def free(self, kind: str, namespace: str, name: str) -> None:
         self._world.free_object(self._cluster, kind, namespace, name)
 
+    def evict(self, namespace: str, name: str) -> None:
+        self.delete("Pod", namespace, name)
+
     def restart(self, manifest: dict[str, Any]) -> None:
         """Its pods go with it."""
         metadata = manifest["metadata"]
@@ -102,6 +105,9 @@ class RealAccess:
 
     def free(self, kind: str, namespace: str, name: str) -> None:
         self._kube.free(kind, namespace, name)
+
+    def evict(self, namespace: str, name: str) -> None:
+        self._kube.evict(namespace, name)
 
     def restart(self, manifest: dict[str, Any]) -> None:
         self._kube.restart(manifest)

@@ -12,6 +12,7 @@ from colony.lifecycle.following import Following
 from colony.lifecycle.ground import ClusterAccess, Ground, Tell
 from colony.lifecycle.idleness import UNUSED
 from colony.lifecycle.kinds import explaining, of_job, watched
+from colony.lifecycle.notices import heed
 from colony.lifecycle.receipt import Marks, worst
 from colony.lifecycle.recovery import Recovering
 from colony.lifecycle.spending import Purse
@@ -190,7 +191,9 @@ def observed(item: Following, now: float) -> JobState:
     for kind in explaining(backend, queued):
         with suppress(ColonyError):
             objects += _listed(item, [kind])
-    item.last = observe(of_job(objects, item.job.name), item.job, last=item.last)
+    own = of_job(objects, item.job.name)
+    heed(item, own)
+    item.last = observe(own, item.job, last=item.last)
     return item.last
 
 

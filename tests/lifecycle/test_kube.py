@@ -67,6 +67,11 @@ def server(monkeypatch, tmp_path):
             asked.append(self.path)
             self.answer({"kind": "Status"} if self.path.endswith("/web") else None)
 
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, body["kind"], body["metadata"]["name"]))
+            self.answer({"kind": "Status"} if "/train-0/" in self.path else None)
+
         def answer(self, value):
             missing = {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
             body = value if isinstance(value, str) else json.dumps(value or missing)
@@ -117,6 +122,17 @@ def test_deleting_what_is_gone_is_fine(server):
     access.delete("Service", "research", "web")
     access.delete("Service", "research", "gone")
     assert [path.split("?")[0].rsplit("/", 1)[-1] for path in asked] == ["web", "gone"]
+
+
+def test_a_pod_is_evicted_and_one_that_is_gone_is_fine(server):
+    port, asked = server
+    access = Kube(kubeconfig(port))
+    for name in ("train-0", "gone"):
+        access.evict("research", name)
+    at = "/api/v1/namespaces/research/pods"
+    assert asked == [
+        (f"{at}/{name}/eviction", "Eviction", name) for name in ("train-0", "gone")
+    ]  # fmt: skip
 
 
 def test_every_log_that_can_be_had_is_kept_by_rank(server, tmp_path):

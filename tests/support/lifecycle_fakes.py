@@ -47,6 +47,10 @@ class FakeAccess:
         self.deleted = []
         self.restarted = []
         self.marked = []
+        self.evicted = []
+
+    def evict(self, namespace, name):
+        self.evicted.append((namespace, name))
 
     def objects(self, kind, namespace=None):
         for name in [n for n, looks in self.sticky.items() if looks == 0]:
