@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jobs.errors import NotReady
+
 __all__ = ["User"]
 
 FILE = "users.lock"
+SECONDS = 150.0
+"""Longer than an end of the server may take."""
+POLL_SECONDS = 0.02
 
 
 class User:
@@ -28,11 +34,16 @@ class User:
         self.leave()
 
     def join(self) -> None:
-        """Waits for a last one who is just ending the server; that has a deadline of its own."""
-        if self._held is None:
-            file = self._open()
-            fcntl.flock(file, fcntl.LOCK_SH)
-            self._held = file
+        """Waits for a last one who is just ending the server. Raises NotReady where it hangs."""
+        if self._held is not None:
+            return
+        file, deadline = self._open(), time.monotonic() + SECONDS
+        while not _locked(file, fcntl.LOCK_SH):
+            if time.monotonic() > deadline:
+                os.close(file)
+                raise NotReady(f"somebody has been ending the world's server for {SECONDS:.0f} s")
+            time.sleep(POLL_SECONDS)
+        self._held = file
 
     def leave(self) -> None:
         """Whoever else there is."""
@@ -46,14 +57,17 @@ class User:
         if self._held is None:
             self._held = self._open()
         try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            last = True
-        except OSError:
-            last = False
-        try:
-            yield last
+            yield _locked(self._held, fcntl.LOCK_EX)
         finally:
             self.leave()
 
     def _open(self) -> int:
         return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _locked(file: int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -5,8 +5,10 @@ import json
 import grpc
 import pytest
 
+from colony.rehearsal import users
 from colony.rehearsal.link import Link
-from jobs.errors import RunFailed
+from colony.rehearsal.users import User
+from jobs.errors import NotReady, RunFailed
 
 
 class Failed(grpc.RpcError):
@@ -48,3 +50,34 @@ def test_a_server_that_fails_is_not_asked_again(link):
     with pytest.raises(RunFailed, match="INTERNAL"):
         link.ask("now")
     assert link.started == []
+
+
+def test_the_last_user_is_the_last_whoever_leaves_first(tmp_path):
+    three = [User(tmp_path) for _ in range(3)]
+    for user in three:
+        user.join()
+        user.join()
+    lasts = []
+    for user in three:
+        with user.leaving() as last:
+            lasts.append(last)
+    assert lasts == [False, False, True]
+
+
+def test_one_who_is_gone_or_only_lets_go_is_not_counted(tmp_path):
+    one, two, three = User(tmp_path), User(tmp_path), User(tmp_path)
+    for user in (one, two, three):
+        user.join()
+    del one
+    two.leave()
+    with three.leaving() as last:
+        assert last
+
+
+def test_nobody_comes_while_the_last_one_ends_the_server(tmp_path, monkeypatch):
+    monkeypatch.setattr(users, "SECONDS", 0.0)
+    with User(tmp_path).leaving() as last:
+        assert last
+        with pytest.raises(NotReady, match="ending the world's server"):
+            User(tmp_path).join()
+    User(tmp_path).join()
