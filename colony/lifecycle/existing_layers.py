@@ -7,8 +7,6 @@ an uninstall leaves behind, and no owner.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -17,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import charts
 from colony.kubeapi import KubeApi, Resource
+from colony.lifecycle.definitions import CRDS, Foreseen, foreseen
 from colony.lifecycle.ground import Ground, Tell
+from colony.lifecycle.helm_records import SECRETS, opened
 from colony.lifecycle.state import plain, resources
 from components.layer_choice import ChosenLayer, chosen_layers
-from components.layer_found import Deed, FoundLayer, Standing
+from components.layer_found import Deed, FoundLayer, Standing, as_found
 from components.layer_found import Found as Recorded
 from components.layer_spec import Existing
 from components.spec import Cloud
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HelmRelease", "Seen", "decide", "find_layers", "look", "take_over_releases"]
 
-SECRETS = Resource("v1", "Secret", "secrets", True)
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments", True)
-CRDS = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
-                False)  # fmt: skip
 ADMISSION = "admissionregistration.k8s.io/v1"
 WEBHOOKS = (
     Resource(ADMISSION, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", False),
@@ -74,6 +71,7 @@ def find_layers(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     spec, placement = plan.spec, plan.placement
     before = _before(ground, spec.name)
     found: Found = {}
+    brought: dict[str, Foreseen] = {}
     for place in placement.clusters:
         if place.cloud != Cloud.EXISTING.value or not ground.installs:
             continue
@@ -89,7 +87,8 @@ def find_layers(ground: Ground, plan: Plan, tell: Tell) -> Plan:
             tell(f"layer {name} is on {place.name} already ({_told(each)}): {each.deed.value}")
         if decided:
             found[place.name] = decided
-    return replace(plan, found=found)
+        brought[f"existing/{place.context}"] = foreseen(as_found(chosen, decided)[0], seen.crds)
+    return replace(plan, found=found, brought=brought)
 
 
 def look(api: KubeApi) -> Seen:
@@ -229,10 +228,7 @@ def _releases(secrets: list[dict[str, Any]]) -> list[HelmRelease]:
 
 
 def _release(namespace: str, name: str, secret: dict[str, Any]) -> HelmRelease:
-    """Helm's record: JSON, packed, in base64, in a Secret's base64."""
-    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-    content = json.loads(gzip.decompress(packed))
-    metadata = (content.get("chart") or {}).get("metadata") or {}
+    metadata = (opened(secret).get("chart") or {}).get("metadata") or {}
     return HelmRelease(namespace, name, str(metadata.get("name")), str(metadata.get("version")))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from colony.lifecycle.config import stack_config
+from colony.lifecycle.definitions import Foreseen, note_definitions
 from colony.lifecycle.existing_layers import find_layers
 from colony.lifecycle.ground import Ground, Tell, records_of
 from colony.lifecycle.logbook import log
@@ -50,6 +51,8 @@ class Plan:
     """The placement is the one of an earlier run."""
     found: dict[str, dict[str, FoundLayer]] = field(default_factory=dict)
     """Layers that existing clusters have already, by cluster."""
+    brought: dict[str, Foreseen] = field(default_factory=dict)
+    """CRDs that ours bring to them, by the cluster's identifier."""
 
 
 def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -> Lease:
@@ -68,6 +71,7 @@ def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -
         )
     records.remove("completion", "receipt", "keep", "cancelled")
     records.write("clusters", {"names": [], "places": _places(plan.placement)})
+    note_definitions(ground, stack, plan.brought, anew=True)
     if safeties.lease:
         records.write("lease", lease.model_dump(mode="json"))
     if attached:
@@ -96,6 +100,7 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
         known = _as_recorded(Placement.model_validate_json(recorded), plan.placement)
         plan = replace(plan, placement=_reached_as(known, plan.placement), recorded=True)
     records.write("clusters", _also(records.read("clusters") or {}, plan.placement))
+    note_definitions(ground, stack, plan.brought)
     plan = replace(plan, failover=None)  # what runs there is not moved
     _configure(ground, plan, lease)
     return plan

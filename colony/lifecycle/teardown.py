@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from colony.lifecycle.definitions import name_definitions, remove_definitions
 from colony.lifecycle.drain import drain
 from colony.lifecycle.events import tell_events
 from colony.lifecycle.ground import Ground, Tell, Thing, deployment_of, records_of
@@ -158,6 +159,7 @@ def _end(
             return _swept_only(ground, stack, tell, safeties, ended)
     clusters = _remember(ground, stack, state)
     _note_pending(state, ended, tell)
+    ended.notes += name_definitions(ground, stack, state)
     if safeties.drain:
         ended.notes += drain(
             ground, live_clusters(state), tell,
@@ -171,6 +173,7 @@ def _end(
         state = ground.engine.export(stack)
         ended.empty = is_empty(state)
         if ended.empty:
+            ended.notes += remove_definitions(ground, stack, tell)
             # where the records would go with the stack, it stays as long as anything is in doubt
             if ended.clean or ground.storage.durable:
                 ground.engine.remove(stack)
