@@ -51,7 +51,7 @@ class CliFailed(RunFailed):
     def __init__(self, args: list[str], result: Result, stopped: str = "") -> None:
         self.result = result
         self.stopped = stopped
-        """"" · "interrupted" · "timed out"."""
+        """"" · "interrupted" · "timed out" · "stalled"."""
         command = next((word for word in args if not word.startswith("-")), "")
         super().__init__(f"pulumi {command}: {_said(result)}")
 
@@ -66,6 +66,8 @@ class Runner:
         self.command = str(executable)
         self.environment = dict(environment)
         self.timeout: float | None = None
+        self.stalled: Callable[[], bool] | None = None
+        """Asked now and then whether the command will never end by itself."""
         self._version = version
         self._process: subprocess.Popen[str] | None = None
         self._stopped = ""
@@ -147,6 +149,8 @@ class Runner:
             except subprocess.TimeoutExpired:
                 if self._deadline and time.monotonic() > self._deadline:
                     self._signal("timed out")
+                elif not self._interrupts and self.stalled and self.stalled():
+                    self._signal("stalled")
             except KeyboardInterrupt:
                 self._signal("interrupted")
 

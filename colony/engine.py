@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from colony import folder
 from colony.command import CliFailed, Result, Runner
 from colony.folder import Lock
-from colony.outcome import Changes, OnEvent, Watcher, explained
+from colony.outcome import PATIENCE, Changes, OnEvent, Watcher, explained
 from colony.records import PROJECT
 from colony.stack_files import StackFiles
 from colony.storage.base import Storage
@@ -49,6 +49,8 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Program = Callable[[], Any]
 
+DEADLINE = 2 * 3600.0
+"""Seconds of an operation that was given no other: after that its lock is taken to be stale."""
 _ARGUMENT_MAX = 16 * 1024  # one argument may have 128 KiB on Linux, all together 2 MiB
 _DIY = ("file", "s3", "gs", "azblob")
 
@@ -78,7 +80,8 @@ class Engine:
 
     Every operation raises `ProvisioningFailed` with the providers' own words by URN, `Cancelled`
     after an interrupt (the engine has finished or given up what was under way; things may be
-    left), or `StackLocked`.
+    left), or `StackLocked`. None waits for ever: `timeout` (else two hours) stops it, or `patience`
+    seconds in which an engine that has met an error does nothing any more.
     """
 
     def __init__(
@@ -89,10 +92,11 @@ class Engine:
         cli: Cli,
         parallel: int = 64,
         closed: bool = False,
+        patience: float = PATIENCE,
     ) -> None:
         self.project_dir = Path(project_dir)
         self.backend_url = backend_url
-        self.parallel = parallel
+        self.parallel, self.patience = parallel, patience
         self._root = folder.root_of(backend_url)
         self._runner = Runner(
             cli.path, cli.version, _environment(cli, backend_url, environment, closed)
@@ -290,7 +294,7 @@ class Engine:
 
     def _run(self, *args: str, stack: str = "", stdin: str | None = None) -> Result:
         named = ["--stack", self.qualified(stack)] if stack else []
-        self._runner.timeout = 300.0
+        self._runner.timeout, self._runner.stalled = 300.0, None
         if self._root:
             folder.mend(self._root)
         if stack and self._files:
@@ -320,8 +324,8 @@ class Engine:
     ) -> Iterator[Watcher]:
         from colony.automation import quiet_failure
 
-        watcher = Watcher(on_event)
-        self._runner.timeout = timeout
+        watcher = Watcher(on_event, patience=self.patience)
+        self._runner.timeout, self._runner.stalled = timeout or DEADLINE, watcher.stalled
         if self._root:
             folder.mend(self._root)
         try:

@@ -12,12 +12,14 @@ from colony.command import CliFailed
 from jobs.errors import Cancelled, NotReady, ProvisioningFailed, StackLocked
 
 if TYPE_CHECKING:
-    from pulumi.automation import EngineEvent
+    from pulumi.automation import EngineEvent, StepEventMetadata
 
-__all__ = ["Changes", "OnEvent", "Watcher", "explained"]
+__all__ = ["PATIENCE", "Changes", "OnEvent", "Watcher", "explained"]
 
 OnEvent = Callable[["EngineEvent"], object]
 
+PATIENCE = 120.0
+"""Seconds of silence after a failure, with nothing under way, until an operation has stalled."""
 _MARKUP = re.compile(r"<\{%[^%]*%\}>")
 _EPILOGUE = re.compile(r"\w+ (failed|canceled)")  # the engine's last word: `update failed`
 _COUNT = re.compile(r"\d+ errors? occurred:")
@@ -45,9 +47,13 @@ class Watcher:
     changes: Changes = field(default_factory=lambda: Changes({}, 0.0))
     error: Exception | None = None
     began: float = field(default_factory=time.monotonic)
+    patience: float = PATIENCE
+    _heard: float = field(default_factory=time.monotonic)
+    _under_way: set[tuple[str, str]] = field(default_factory=set)
 
     def __call__(self, event: EngineEvent) -> None:
         """Called on a thread of the SDK's, which would swallow an error."""
+        self._follow(event)
         self._keep(event)
         if not self.on_event or self.error:
             return
@@ -55,6 +61,22 @@ class Watcher:
             self.on_event(event)
         except Exception as error:
             self.error = error
+
+    def stalled(self) -> bool:
+        """Whether nothing will happen any more. Where a deletion fails that a replacement begins
+        with, an engine that goes on past errors never answers the program, which waits for ever
+        (`executeChain` of pulumi/pkg, v3.255: what is left of the chain is dropped)."""
+        quiet = time.monotonic() - self._heard > self.patience
+        return quiet and bool(self.failures) and not self._under_way
+
+    def _follow(self, event: EngineEvent) -> None:
+        """What providers work on; a component is under way as long as its program."""
+        self._heard = time.monotonic()
+        if (begun := event.resource_pre_event) and _is_custom(begun.metadata):
+            self._under_way.add(_step(begun.metadata))
+        for ended in (event.res_outputs_event, event.res_op_failed_event):
+            if ended:
+                self._under_way.discard(_step(ended.metadata))
 
     def _keep(self, event: EngineEvent) -> None:
         if (said := event.diagnostic_event) and said.severity == "error":
@@ -72,6 +94,14 @@ class Watcher:
             return
         before = self.failures.get(urn)
         self.failures[urn] = f"{before}\n{text}" if before else text
+
+
+def _step(metadata: StepEventMetadata) -> tuple[str, str]:
+    return metadata.urn, str(metadata.op)
+
+
+def _is_custom(metadata: StepEventMetadata) -> bool:
+    return any(state and state.custom for state in (metadata.new, metadata.old))
 
 
 def explained(
@@ -94,7 +124,7 @@ def explained(
 
 
 def _headline(operation: str, failure: CliFailed, failures: Mapping[str, str]) -> str:
-    if failure.stopped:
+    if failure.stopped == "timed out":
         return f"{operation} {failure.stopped}"
     named = {u: text for u, text in failures.items() if u and "::pulumi:pulumi:Stack::" not in u}
     if not named:

@@ -10,6 +10,7 @@ from typing import Any
 
 from colony.lifecycle.drain import drain
 from colony.lifecycle.ground import Ground, LiveCluster, Tell, deployment_of, records_of
+from colony.lifecycle.moving import leave_old_places
 from colony.lifecycle.phases import ColonyPhase, Seen, Status, derive
 from colony.lifecycle.prepare import Plan
 from colony.lifecycle.raising import raised
@@ -42,6 +43,7 @@ def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
     is ready nevertheless."""
     stack = plan.spec.name
     _drain_dropped(ground, plan, tell)
+    leave_old_places(ground, plan, tell)
     failed: ProvisioningFailed | None = None
     try:
         plan = raised(ground, plan, tell)

@@ -17,6 +17,7 @@ from colony.lifecycle.ground import Ground, Tell, records_of
 from colony.lifecycle.logbook import log
 from colony.lifecycle.teardown import ALL, Safeties
 from colony.market.failover import Failover
+from colony.market.needs import is_where_asked
 from components.layer_found import FoundLayer, as_argument
 from components.lease import Lease
 from components.placement import ClusterPlacement, Placement
@@ -97,7 +98,7 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
         return plan
     recorded = ground.engine.config(stack).get("colony:placement")
     if recorded:
-        known = _as_recorded(Placement.model_validate_json(recorded), plan.placement)
+        known = _as_recorded(Placement.model_validate_json(recorded), plan.placement, plan.spec)
         plan = replace(plan, placement=_reached_as(known, plan.placement), recorded=True)
     records.write("clusters", _also(records.read("clusters") or {}, plan.placement))
     note_definitions(ground, stack, plan.brought)
@@ -149,13 +150,16 @@ def _configure(ground: Ground, plan: Plan, lease: Lease) -> None:
     ground.engine.configure(plan.spec.name, plain, secrets)
 
 
-def _as_recorded(recorded: Placement, wanted: Placement) -> Placement:
+def _as_recorded(recorded: Placement, wanted: Placement, spec: ColonySpec) -> Placement:
     """Each cluster as it was placed, at whatever price now, while it is asked for the same."""
     known = {each.name: each for each in recorded.clusters}
     clusters = [
-        _running(kept) if (kept := known.get(each.name)) and _shape(kept) == _shape(each) else each
+        _running(kept)
+        if (kept := known.get(each.name)) and _shape(kept) == _shape(each)
+        and is_where_asked(kept, spec, wanted.jobs)
+        else each
         for each in wanted.clusters
-    ]
+    ]  # fmt: skip
     date = recorded.catalog_date if clusters == recorded.clusters else wanted.catalog_date
     return wanted.model_copy(update={"clusters": clusters, "catalog_date": date})
 

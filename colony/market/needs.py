@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from colony.market.onprem import Room
 from colony.market.request import Request, requests_of, split_accelerators
+from components.placement import ClusterPlacement
 from components.spec import Cloud, ClusterSpec, ColonySpec, PoolSpec
 from jobs.errors import InputError, NotSupported, Problem
 from jobs.problems import did_you_mean
 from jobs.spec import Job
 
 __all__ = [
-    "MAIN", "ClusterNeed", "PoolNeed", "assign", "clusters_of", "covers", "fits", "needs_of",
-    "numbered", "within",
+    "MAIN", "ClusterNeed", "PoolNeed", "assign", "clusters_of", "covers", "fits",
+    "is_where_asked", "needs_of", "numbered", "within",
 ]  # fmt: skip
 
 MAIN = "main"
@@ -219,6 +221,31 @@ def within(request: Request, cluster: ClusterSpec) -> Request:
         region=cluster.region or request.region,
         zones=zones or request.zones,
     )
+
+
+def is_where_asked(placed: ClusterPlacement, spec: ColonySpec, jobs: Mapping[str, str]) -> bool:
+    """Whether a cluster that was placed once still is where the file, which may have changed, wants
+    it and the jobs that go to it (by their names in `jobs`). What the file leaves open, the market
+    had chosen: that stays, whatever is cheaper now."""
+    given = [each for each in spec.clusters if each.name == placed.name]
+    asked = [
+        (each.cloud.value if each.cloud else None, each.region, tuple(each.zones)) for each in given
+    ]
+    for job in spec.jobs:
+        if jobs.get(job.name) == placed.name:
+            asked += [(each.cloud, each.region, each.zones) for each in requests_of(job)]
+    return all(
+        cloud in (None, placed.cloud)
+        and region in (None, placed.region)
+        and _in_zones(placed, zones)
+        for cloud, region, zones in asked
+    )
+
+
+def _in_zones(placed: ClusterPlacement, zones: tuple[str, ...]) -> bool:
+    """A pool without a zone is where its cluster may be."""
+    used = {pool.zone for pool in placed.pools if pool.accelerator and pool.zone}
+    return not zones or (used or set(placed.zones) or set(zones)) <= set(zones)
 
 
 def _asks_existing(job: Job) -> bool:

@@ -21,18 +21,31 @@ from colony.rehearsal.wire import mask, spread
 __all__ = ["Cloud"]
 
 
+DEFAULTS = "__defaults"
+"""Inputs that the provider has filled in, as the bridged ones note them."""
+
+
 class Cloud(Making):
     """The operations on one world's things."""
 
-    def autoname(self, call: Call) -> dict[str, Any]:
-        """The input that the provider names when the program does not."""
+    def autonamed(self, call: Call) -> dict[str, Any]:
+        """The input that the provider names when the program does not, marked as its own."""
         path = self.rule(call.package, call.type).autoname
         if not path or call.inputs.get(path) is not None or call.inputs.get(f"{path}Prefix"):
             return {}
-        if kept := call.olds.get(path):
-            return {path: kept}
         generation = self.world.generations.get(call.urn, 0) + 1
-        return {path: f"{call.name}-{digest(self.seed, call.urn, 'name', generation)[:7]}"}
+        fresh = f"{call.name}-{digest(self.seed, call.urn, 'name', generation)[:7]}"
+        return {path: call.olds.get(path) or fresh, DEFAULTS: [path]}
+
+    def keeps_name(
+        self, rule: ResourceType, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> bool:
+        """Whether what replaces a thing would have its name, so that the old has to go first. A
+        provider names anew what it has named itself."""
+        name = rule.unique
+        if not name or name in new.get(DEFAULTS, []):
+            return False
+        return bool(old.get(name) == new.get(name))
 
     def misnamed(self, call: Call, inputs: Mapping[str, Any]) -> list[Failure]:
         """Names that the cloud would not take."""

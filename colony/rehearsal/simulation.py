@@ -56,6 +56,9 @@ WAITS = "advance"
 """The one change of the control that is only time."""
 
 
+PLACE = {"metadata.name", "metadata.namespace", "name", "namespace"}
+
+
 class Simulation:
     """Operations on a world. Thread-safe; one is applied at a time, but those on objects of a
     real API server go on side by side and take the time that they really take.
@@ -97,7 +100,7 @@ class Simulation:
             if not schema.knows(call.type):
                 return call.inputs, [schema.Failure("", f"{call.type} is no type of its package")]
             try:
-                inputs = {**call.inputs, **self.cloud.autoname(call)}
+                inputs = {**call.inputs, **self.cloud.autonamed(call)}
                 return inputs, self.cloud.misnamed(call, inputs)
             except Refusal as refused:
                 return call.inputs, [schema.Failure("", refused.message)]
@@ -106,12 +109,11 @@ class Simulation:
         """What changed; and whether a replacement has to delete first."""
         if self._on_cluster(call):
             found = differences(old_inputs, call.inputs, self.kubernetes.replaced_by(call))
-            return found, any(d.replace for d in found)
+            return found, _same_place(found)
         rule = self.cloud.rule(call.package, call.type)
         found = differences(old_inputs, call.inputs, rule.replace)
         found += self._tag_differences(call)
-        unique = rule.unique
-        same = bool(unique) and old_inputs.get(unique or "") == call.inputs.get(unique or "")
+        same = self.cloud.keeps_name(rule, old_inputs, call.inputs)
         return found, same and any(d.replace for d in found)
 
     def preview(self, call: Call) -> dict[str, Any]:
@@ -380,3 +382,9 @@ class Simulation:
 
     def _on_cluster(self, call: Call) -> bool:
         return call.package.package == "kubernetes"
+
+
+def _same_place(found: list[Difference]) -> bool:
+    """Whether what replaces an object would have its name and namespace."""
+    paths = {d.path for d in found if d.replace}
+    return bool(paths) and paths.isdisjoint(PLACE)

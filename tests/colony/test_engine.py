@@ -203,6 +203,53 @@ def test_an_operation_past_its_deadline_is_stopped_and_says_so(engine, provider)
     assert engine.locks(STACK) == []
 
 
+def replaced(size):
+    def program():
+        import pulumi
+
+        class Thing(pulumi.CustomResource):
+            pass
+
+        first = pulumi.ResourceOptions(delete_before_replace=True, replace_on_changes=["size"])
+        Thing("tiny:index:Thing", "a", {"size": size}, first)
+        Thing("tiny:index:Thing", "b", {})
+
+    return program
+
+
+def test_an_engine_that_does_nothing_any_more_after_an_error_is_stopped(engine, provider):
+    engine.up(STACK, replaced(1))
+    provider.deletes_fail, engine.patience = True, 2
+    with pytest.raises(ProvisioningFailed, match="up failed: a: it is still attached") as caught:
+        engine.up(STACK, replaced(2), continue_on_error=True, timeout=200)
+    assert caught.value.failures[urn("a")] == "it is still attached"
+    assert engine.locks(STACK) == []
+    provider.deletes_fail = False
+    engine.up(STACK, replaced(2), continue_on_error=True)
+    assert (provider.deleted, sorted(provider.created)) == (["a"], ["a", "a", "b"])
+
+
+def test_an_error_does_not_end_the_patience_with_what_is_under_way(engine, provider):
+    engine.patience = 1
+    threading.Timer(6, provider.released.set).start()
+    with pytest.raises(ProvisioningFailed, match="d: no capacity"):
+        engine.up(STACK, slow_beside_a_failure(), continue_on_error=True)
+    assert "b" in names(engine)
+
+
+def slow_beside_a_failure():
+    def program():
+        import pulumi
+
+        class Thing(pulumi.CustomResource):
+            pass
+
+        Thing("tiny:index:Thing", "b", {"wait": 1})
+        Thing("tiny:index:Thing", "d", {"fail": "no capacity"})
+
+    return program
+
+
 def test_a_killed_engine_leaves_a_lock_and_a_pending_create_that_can_be_cleared(engine, provider):
     when_waiting(provider, lambda: os.kill(engine.pid, 9))
     with pytest.raises(ProvisioningFailed, match="killed by signal 9"):

@@ -195,3 +195,25 @@ def test_secrets_never_reach_the_disk(bench):
     assert bench.simulation.read(call)[1]["tags"]["token"] == "hunter2"
     kept = "".join(path.read_text() for path in bench.folder.iterdir())
     assert json.dumps("hunter2") not in kept
+
+
+@pytest.mark.parametrize(
+    ("type_", "given", "deletes_first"),
+    [
+        ("aws:eks/cluster:Cluster", {}, False),
+        ("aws:eks/cluster:Cluster", {"name": "mine"}, True),
+        ("azure-native:resources:ResourceGroup", {}, False),
+        ("azure-native:resources:ResourceGroup", {"resourceGroupName": "mine"}, True),
+    ],
+)
+def test_only_what_the_program_named_is_deleted_before_what_replaces_it(
+    bench, type_, given, deletes_first
+):
+    wanted = {"roleArn": "a", "vpcConfig": {"subnetIds": ["s"]}} if "aws" in type_ else {}
+    changed = {"roleArn": "b"} if "aws" in type_ else {"location": "westus2"}
+    old, _ = bench.simulation.check(bench.call("check", type_, "x", {**wanted, **given}))
+    asked = {**wanted, **given, **changed}
+    new, _ = bench.simulation.check(bench.call("check", type_, "x", asked, olds=old))
+    found, first = bench.simulation.diff(bench.call("diff", type_, "x", new), old)
+    assert any(each.replace for each in found)
+    assert first is deletes_first

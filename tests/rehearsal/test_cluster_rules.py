@@ -218,7 +218,17 @@ def test_an_object_is_replaced_only_for_its_place(cluster, old, new, replaced):
     call = cluster.call("diff", "kubernetes:core/v1:ConfigMap", "c", {"kind": "ConfigMap", **new})
     found, deletes_first = cluster.simulation.diff(call, {"kind": "ConfigMap", **old})
     assert found
-    assert any(difference.replace for difference in found) is replaced is deletes_first
+    assert any(difference.replace for difference in found) is replaced
+    assert not deletes_first, "the old and the new have room beside each other"
+
+
+def test_what_replaces_an_object_in_its_own_place_comes_after_it(cluster):
+    same = {"kind": "PriorityClass", "metadata": {"name": "a"}}
+    call = cluster.call("diff", "kubernetes:scheduling.k8s.io/v1:PriorityClass", "p",
+                        {**same, "value": 2})  # fmt: skip
+    found, deletes_first = cluster.simulation.diff(call, {**same, "value": 1})
+    assert [(each.path, each.replace) for each in found] == [("value", True)]
+    assert deletes_first
 
 
 def test_patches_are_refused_by_name(cluster):

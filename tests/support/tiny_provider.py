@@ -55,8 +55,10 @@ class TinyProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def Diff(self, request, context):
+        olds, news = dict(request.olds), dict(request.news)
+        changed = [key for key in news if olds.get(key) != news[key]]
         same = request.olds == request.news
-        return provider_pb2.DiffResponse(changes=1 if same else 2)
+        return provider_pb2.DiffResponse(changes=1 if same else 2, diffs=changed)
 
     def Create(self, request, context):
         name = request.urn.rsplit("::", 1)[-1]

@@ -1,0 +1,69 @@
+"""A cluster whose place the file has changed: what was made in the old place is left first.
+
+The engine could replace it resource by resource. But a cloud may not take the new beside the old
+(names, address ranges of one network), and what controllers made has to be drained by the old
+cluster. So it ends there as at the end of a colony, and the `up` makes it in the new place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from colony.lifecycle.drain import drain
+from colony.lifecycle.events import tell_events
+from colony.lifecycle.ground import Ground, LiveCluster, Tell, deployment_of
+from colony.lifecycle.locks import take_over
+from colony.lifecycle.prepare import Plan
+from colony.lifecycle.refused import of_cluster
+from colony.lifecycle.state import KUBERNETES, live_clusters, plain, resources
+from components.clusters.abilities import facts_of
+from components.placement import ClusterPlacement, Placement
+
+__all__ = ["leave_old_places", "moved"]
+
+
+def leave_old_places(ground: Ground, plan: Plan, tell: Tell) -> None:
+    """Destroys the clusters that are elsewhere now, side by side. Raises ProvisioningFailed where
+    something of them stays: the next `up` goes on."""
+    stack = plan.spec.name
+    deployment = deployment_of(ground, stack)
+    names = moved(deployment, stack, plan.placement)
+    if not names:
+        return
+    doomed = [each for name in names for each in of_cluster(stack, name, deployment)]
+    tell(f"moved by the file: {', '.join(names)}; what was made there is left first")
+    take_over(ground.engine, stack, tell)
+    for note in drain(ground, _live(deployment, doomed), tell):
+        tell(note)
+    since = ground.now()
+    ground.engine.destroy(stack, only=[each["urn"] for each in doomed])
+    events = ground.settle_destroy({"resources": doomed}, since)
+    if ground.simulated:
+        tell_events(tell, events)
+
+
+def moved(deployment: Mapping[str, Any], stack: str, placement: Placement) -> list[str]:
+    """The clusters of the placement that the state has on another cloud or in another region."""
+    there = {
+        each["urn"].rsplit("::", 1)[-1]: (each["type"], plain(each.get("inputs") or {}))
+        for each in resources(deployment)
+        if each["type"].startswith("colony:index:")
+    }
+    return [
+        cluster.name
+        for cluster in placement.clusters
+        if (found := there.get(f"{stack}-{cluster.name}")) and not _is_at(cluster, *found)
+    ]
+
+
+def _is_at(cluster: ClusterPlacement, type_: str, inputs: Mapping[str, Any]) -> bool:
+    kind = facts_of(cluster.cloud).cls.partition(":")[2]
+    return type_ == f"colony:index:{kind}" and inputs.get("region") in (None, cluster.region)
+
+
+def _live(deployment: Mapping[str, Any], doomed: list[dict[str, Any]]) -> list[LiveCluster]:
+    """Those whose provider goes."""
+    providers = [each for each in doomed if each["type"] == KUBERNETES]
+    gone = {str(plain(each.get("inputs") or {}).get("clusterIdentifier")) for each in providers}
+    return [each for each in live_clusters(deployment) if each.identifier in gone]

@@ -1,0 +1,168 @@
+"""The same file with other regions: what was made in the old places is left, and nothing of it
+stays; the jobs run in the new ones. Such a life takes the real engine some twenty seconds."""
+
+import json
+
+import pytest
+import yaml
+from colony_command import colony
+
+from colony.lifecycle.moving import moved
+from colony.lifecycle.prepare import _as_recorded
+from colony.rehearsal.world import World, left
+from components.placement import Placement
+from components.spec import ColonySpec
+
+OLD = {"eks": "us-east-1", "aks": "eastus", "gke": "us-central1"}
+NEW = {"eks": "us-west-2", "aks": "westus2", "gke": "us-east4"}
+CLOUDS = {"eks": ("aws", "A10G:1"), "aks": ("azure", "A100-80GB:1"), "gke": ("gcp", "L4:1")}
+
+
+def written(path, regions):
+    clusters = [
+        {
+            "name": name,
+            "cloud": CLOUDS[name][0],
+            "region": region,
+            "access": {"cidrs": ["203.0.113.7/32"]},
+            "pools": [{"name": "gpus", "accelerators": CLOUDS[name][1], "nodes": 1}],
+        }
+        for name, region in regions.items()
+    ]
+    head = {"apiVersion": "colony/v1", "kind": "Colony", "name": "wide", "clusters": clusters}
+    jobs = [
+        {"apiVersion": "colony/v1", "kind": "Job", "name": f"on-{name}", "colony": "wide",
+         "resources": {"accelerators": CLOUDS[name][1]}, "run": "nvidia-smi"}
+        for name in regions
+    ]  # fmt: skip
+    path.write_text(yaml.safe_dump_all([head, *jobs]))
+    return path
+
+
+def journal(world):
+    return [json.loads(line) for line in (world / "journal.jsonl").read_text().splitlines()]
+
+
+def jobsets(entries):
+    """How often the engine made the job of each cluster."""
+    made = [e["urn"].rsplit("-", 1)[-1] for e in entries
+            if e.get("op") == "create" and "JobSet" in e.get("type", "")]  # fmt: skip
+    return {name: made.count(name) for name in set(made)}
+
+
+def is_inside(entry):
+    return entry.get("op") == "delete" and entry.get("type", "").startswith("kubernetes:")
+
+
+@pytest.fixture
+def here(tmp_path):
+    """The colony in its old regions."""
+    world = tmp_path / "world"
+    World.create(world).close()
+    up = colony("up", written(tmp_path / "wide.yaml", OLD), "--world", world)
+    assert up.code == 0, up.err
+    return world
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+def test_clusters_of_several_clouds_move_in_one_up_and_nothing_of_the_old_stays(here, tmp_path):
+    before, seen = {line["id"] for line in left(here)}, len(journal(here))
+    there = colony("up", written(tmp_path / "wide.yaml", NEW), "--world", here, deadline=200)
+    assert there.code == 0, there.err
+    assert "ready 3 of 3" in there.out
+    since = journal(here)[seen:]
+    assert [entry["error"] for entry in since if entry.get("error")] == []
+    assert [entry["urn"] for entry in since if is_inside(entry)] == [], "it goes with its cluster"
+    assert jobsets(since) == {"eks": 1, "aks": 1, "gke": 1}
+    after = {line["id"] for line in left(here)}
+    assert after and after.isdisjoint(before)
+
+    seen = len(journal(here))
+    again = colony("up", tmp_path / "wide.yaml", "--world", here)
+    assert again.code == 0, again.err
+    assert [e["op"] for e in journal(here)[seen:] if e.get("op") in ("create", "delete")] == []
+
+    down = colony("down", "wide", "--world", here)
+    assert (down.code, left(here)) == (0, []), down.err
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+def test_one_cluster_moves_and_its_neighbours_stay(here, tmp_path):
+    file = written(tmp_path / "wide.yaml", {**OLD, "aks": NEW["aks"]})
+    seen = len(journal(here))
+    up = colony("up", file, "--world", here, deadline=200)
+    assert up.code == 0, up.err
+    urns = {e["urn"].rsplit("::", 1)[-1] for e in journal(here)[seen:] if e.get("urn")}
+    assert {"wide-aks-aks", "wide-on-aks-jobset-on-aks"} <= urns
+    assert not any(name.startswith(("wide-eks", "wide-gke")) for name in urns)
+    assert colony("down", "wide", "--world", here).code == 0
+    assert left(here) == []
+
+
+def spec(**cluster):
+    pools = [{"name": "gpus", "accelerators": "A10G:1", "nodes": 1}]
+    return ColonySpec.model_validate(
+        {"name": "wide", "clusters": [{"name": "main", "pools": pools, **cluster}]}
+    )
+
+
+def placement(cloud="aws", region="us-east-1", zone=None, job=None):
+    pool = {"name": "gpus", "instance_type": "g5.xlarge", "accelerator": "A10G",
+            "accelerator_count": 1, "nodes": 1, "zone": zone, "price_per_node_hour": 1}  # fmt: skip
+    clusters = [{"name": "main", "cloud": cloud, "region": region, "pools": [pool]}]
+    return Placement.model_validate({"clusters": clusters, "jobs": {job: "main"} if job else {}})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param({}, id="the file leaves it open"),
+        pytest.param({"cloud": "aws"}, id="the cloud"),
+        pytest.param({"region": "us-east-1"}, id="the region"),
+        pytest.param({"region": "us-east-1", "zones": ["us-east-1a", "us-east-1b"]}, id="zones"),
+    ],
+)
+def test_a_cluster_that_is_where_the_file_wants_it_stays_whatever_is_cheaper_now(asked):
+    kept = placement(zone="us-east-1a")
+    assert _as_recorded(kept, placement(region="us-west-2"), spec(**asked)) == kept
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"region": "us-west-2"}, {"region": "us-west-2"}),
+        ({"cloud": "gcp"}, {"cloud": "gcp", "region": "us-east4"}),
+        ({"region": "us-east-1", "zones": ["us-east-1b"]}, {"zone": "us-east-1b"}),
+    ],
+)
+def test_a_cluster_that_the_file_wants_elsewhere_is_placed_anew(asked, wanted):
+    found = _as_recorded(placement(zone="us-east-1a"), placement(**wanted), spec(**asked))
+    assert found == placement(**wanted)
+
+
+def test_where_a_job_asks_to_be_counts_as_well():
+    job = {"name": "train", "resources": {"accelerators": "A10G:1", "region": "us-west-2"}}
+    asked = ColonySpec.model_validate({"name": "wide", "jobs": [{**job, "run": "true"}]})
+    wanted = placement(region="us-west-2", job="train")
+    assert _as_recorded(placement(job="train"), wanted, asked) == wanted
+
+
+def state(type_, **inputs):
+    urn = f"urn:pulumi:wide::colony::colony:index:Colony${type_}::wide-main"
+    return {"resources": [{"urn": urn, "type": type_, "inputs": inputs}]}
+
+
+@pytest.mark.parametrize(
+    ("there", "names"),
+    [
+        (state("colony:index:EksCluster", region="us-east-1"), []),
+        (state("colony:index:EksCluster", region="us-west-2"), ["main"]),
+        (state("colony:index:GkeCluster", region="us-east-1"), ["main"]),
+        (state("colony:index:ExistingCluster", context="kind"), ["main"]),
+        ({}, []),
+    ],
+)
+def test_what_has_moved_is_seen_in_the_state_so_that_a_killed_move_goes_on(there, names):
+    assert moved(there, "wide", placement()) == names
