@@ -200,6 +200,9 @@ def _go_on(under: _Provisioning, decision: Decision) -> None:
     _wait(under, decision.after)
     spec, placement = decision.settled.spec, decision.settled.placement
     under.plan = place_again(under.ground, replace(under.plan, spec=spec, placement=placement))
+    for name in decision.moved:
+        if all(name != each.name for each in placement.clusters):
+            under.tell(f"{name} refused and is left out: its jobs go to the other clusters")
     for cluster in placement.clusters:
         if cluster.name in decision.moved:
             under.tell(f"{decision.reason} for {cluster.name}: {_where(cluster)}")

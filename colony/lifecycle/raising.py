@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from colony.lifecycle.attempts import Attempts
 from colony.lifecycle.ground import Ground, Tell, records_of
 from colony.lifecycle.incident import Incident
@@ -21,6 +23,8 @@ def raised(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     """Raises ProvisioningFailed or RunFailed, Cancelled, and NotReady for credentials that do not
     work; what is up then is the lease's to end."""
     attempts, since = Attempts(), ground.now()
+    if plan.failover:  # the clusters of the file are what is asked for, whatever jobs are on them
+        plan.failover.policy = replace(plan.failover.policy, leaves_hosts=False)
     incident = Incident(records_of(ground, plan.spec.name))
     with _Interrupts(ground, tell) as interrupts:
         done = provision(

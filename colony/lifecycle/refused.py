@@ -12,7 +12,12 @@ from components.tags import short_name
 
 __all__ = ["of_cluster", "of_pools", "pool_at", "refused_in"]
 
-_PACKAGES = {"aws": ("aws:",), "azure": ("azure-native:",), "gcp": ("gcp:",)}
+_PACKAGES = {
+    "aws": ("aws:",),
+    "azure": ("azure-native:",),
+    "gcp": ("gcp:",),
+    "onprem": ("command:",),
+}
 """What a cloud's own resources are called; the rest is in its clusters, or the engine's."""
 _LIMITS = (48, 55, 63)
 """Lengths that the components shorten names to."""

@@ -10,13 +10,14 @@ from enum import Enum
 
 from colony.market.catalog import Catalog
 from colony.market.failures import Blocks, Failure, Kind, Reach, classify
+from colony.market.leaving import changed, kept, stuck, without
 from colony.market.needs import numbered
 from colony.market.place import SYSTEM
 from colony.market.quotas import Lookup, Quota, short, unknown
 from colony.market.settle import Settled, considered, settle
 from colony.market.zones import Cell, cells_of, open_catalog, pinned
 from components.placement import ClusterPlacement, Placement, PoolPlacement
-from components.spec import ColonySpec
+from components.spec import Cloud, ColonySpec
 from jobs.errors import NoOffer
 
 __all__ = ["Action", "Decision", "Failover", "Policy", "Refused", "Understood"]
@@ -40,6 +41,8 @@ class Policy:
     attempts: int = 24
     longest_pause: float = 120
     """Between two attempts at what was only throttled."""
+    leaves_hosts: bool = True
+    """Whether a cluster on-prem that refused is left out where its jobs can go to another one."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,10 @@ class Failover:
     def _understood(self, placement: Placement, refused: Refused, now: float) -> Understood:
         cluster = next(each for each in placement.clusters if each.name == refused.cluster)
         pool = next((each for each in cluster.pools if each.name == refused.pool), None)
-        failure = _widened(classify(cluster.cloud, refused.text), pool)
+        failure = classify(cluster.cloud, refused.text)
+        if refused.cluster in self._own:  # it says nothing of any offer
+            return Understood(refused.cluster, refused.pool, _of_hosts(failure), None)
+        failure = _widened(failure, pool)
         for cell in cells_of(cluster, pool or cluster.pools[0]):
             self.blocks.add(failure, cell, now)
         free = failure.retry or failure.reach in (Reach.NOTHING, Reach.ALL)
@@ -155,8 +161,9 @@ class Failover:
 
     def _final(self, understood: Sequence[Understood], now: float) -> str:
         """Why no other attempt can help; empty where one may."""
+        bought = [each for each in understood if each.cluster not in self._own]
         for kind in (Kind.CREDENTIAL, Kind.REQUEST):
-            said = [each.failure.text for each in understood if each.failure.kind is kind]
+            said = [each.failure.text for each in bought if each.failure.kind is kind]
             if said:
                 return f"{kind.value} error, which no other offer would mend: {said[0]}"
         if self.attempts >= self.policy.attempts:
@@ -184,22 +191,46 @@ class Failover:
         At the time of the beginning every block holds: what is open then was never refused.
         """
         failed = list(dict.fromkeys(e.cluster for e in understood if not e.failure.retry))
+        left = [name for name in failed if name in self._own]
+        if left and (stuck := self._stuck(settled, left)):
+            failed, left = [name for name in failed if name not in left], []
+            if not failed:
+                return Decision(Action.STOP, f"{_last(understood)} ({stuck})", understood)
         for at in [self.began, now, *self.blocks.ends(now, self._end)]:
             try:
-                found = self._elsewhere(settled, failed, at)
+                found = self._elsewhere(settled, failed, at, left)
             except NoOffer:
                 continue
             reason = "the next best offer" if at <= now else "everything is blocked until then"
-            return Decision(Action.MOVE, reason, understood, max(0.0, at - now), found, failed)
+            if left:
+                self.spec = without(self.spec, left)
+            moved = [*failed, *changed(settled.placement, found.placement, failed)]
+            return Decision(Action.MOVE, reason, understood, max(0.0, at - now), found, moved)
         reason = f"every offer is refused for as long as we may look: {_last(understood)}"
         return Decision(Action.STOP, reason, understood)
 
-    def _elsewhere(self, settled: Settled, failed: list[str], now: float) -> Settled:
-        """The failed clusters anew, one after the other; the others stay."""
+    @property
+    def _own(self) -> set[str]:
+        """Clusters of the user's own machines: they are where they are."""
+        return {each.name for each in self.spec.clusters if each.cloud is Cloud.ONPREM}
+
+    def _stuck(self, settled: Settled, left: Collection[str]) -> str:
+        if not self.policy.leaves_hosts:
+            return "the machines are where they are"
+        return stuck(self.spec, settled.placement, left)
+
+    def _elsewhere(
+        self, settled: Settled, failed: Sequence[str], now: float, left: Collection[str] = ()
+    ) -> Settled:
+        """The failed clusters anew, one after the other; the others stay. But the jobs of those
+        that are `left` go to the others, which may grow by that."""
         for name in failed:
-            part = self._settled(_part(self.spec, settled, name), now)
-            settled = _merged(settled, name, part)
-        return settled
+            if name not in left:
+                part = self._settled(_part(self.spec, settled, name), now)
+                settled = _merged(settled, name, part)
+        if not left:
+            return settled
+        return kept(settled, self._settled(without(settled.spec, left), now))
 
     def _settled(self, spec: ColonySpec, now: float) -> Settled:
         """The best of what is open; what a quota is told to be too small for is not."""
@@ -260,6 +291,10 @@ def _widened(failure: Failure, pool: PoolPlacement | None) -> Failure:
     if narrow and (pool is None or pool.name == SYSTEM):
         return replace(failure, reach=Reach.REGION)
     return failure
+
+
+def _of_hosts(failure: Failure) -> Failure:
+    return replace(failure, reach=Reach.NOTHING)
 
 
 def _part(spec: ColonySpec, settled: Settled, name: str) -> ColonySpec:

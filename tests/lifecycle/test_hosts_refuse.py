@@ -1,0 +1,76 @@
+"""A host of one's own is off, or somebody else's, while a colony comes up: on the real engine."""
+
+import pytest
+import yaml
+from colony_command import colony
+
+from colony.rehearsal.world import World, left
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+COMMAND = "command:remote:Command"
+OFF = {"op": "create", "type": COMMAND, "urn": "*10-0-0-2-k3s", "error": "unreachable"}
+IN_USE = {"op": "create", "type": COMMAND, "urn": "*-server", "error": "in_use"}
+LAB = {
+    "name": "lab",
+    "cloud": "onprem",
+    "ssh": {"user": "ops"},
+    "hosts": [
+        {"address": "10.0.0.1", "cpus": 16, "memory": 64},
+        {"address": "10.0.0.2", "accelerators": "A10G:1", "cpus": 64, "memory": 512},
+    ],
+}
+CLOUD = {"name": "cloud", "cloud": "aws", "region": "us-east-1"}
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A command on the colony, in a world with that fault."""
+
+    def start(command, fault, **job):
+        world = tmp_path / "world"
+        World.create(world, faults={"faults": [fault]}).close()
+        need = {"resources": {"accelerators": "A10G:1"}, "run": "nvidia-smi"}
+        head = {"name": "wide", "clusters": [LAB, CLOUD]}
+        documents = [
+            {"apiVersion": "colony/v1", "kind": "Colony", **head},
+            {"apiVersion": "colony/v1", "kind": "Job", "name": "train", "colony": "wide"}
+            | need
+            | job,
+        ]
+        file = tmp_path / "wide.yaml"
+        file.write_text(yaml.safe_dump_all(documents))
+        return colony(command, file, "--yes", "--world", world, "--format", "json"), world
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(OFF, "no route to host"), (IN_USE, "k3s is already here")]
+)
+def test_the_job_runs_on_the_cluster_of_a_cloud_and_the_hosts_are_given_back(started, fault, code):
+    done, world = started("run", fault)
+    assert (done.code, done.json["outcome"]) == (0, "succeeded"), done.err
+    assert "lab refused and is left out" in done.err
+    refused = [each for each in done.json["attempts"] if each["result"] == "failed"]
+    assert [(each["cluster"], each["cloud"], each["code"]) for each in refused] == [
+        ("lab", "onprem", code)
+    ]
+    assert left(world) == []
+
+
+def test_a_job_that_names_the_cluster_goes_to_no_other(started):
+    done, world = started("run", OFF, cluster="lab")
+    assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
+    assert "no route to host" in done.err and "job train names cluster lab" in done.err
+    assert left(world) == []
+
+
+def test_up_leaves_out_no_cluster_of_the_file_and_the_next_one_makes_it(started, tmp_path):
+    done, world = started("up", {**OFF, "times": 1})
+    assert done.code == 1, done.out
+    assert "the machines are where they are" in done.err
+    again = colony("up", tmp_path / "wide.yaml", "--yes", "--world", world)
+    assert again.code == 0, again.err
+    assert colony("down", "wide", "--world", world).code == 0
+    assert left(world) == []
