@@ -12,6 +12,7 @@ from colony.market.incident import (
     catalog_line,
     decision_line,
     placed_line,
+    placement_line,
     quotas_of,
     refused_of,
     request_line,
@@ -43,7 +44,7 @@ class Incident:
         self._write("placed", now, placed_line(failover, settled, recorded))
 
     def attempt(self, now: float, placement: Placement, began: float) -> None:
-        tried = {"placement": placement.model_dump(mode="json"), "began": began}
+        tried = {"placement": placement_line(placement), "began": began}
         self._write("attempt", now, {**tried, "usd_per_hour": placement.price_per_hour})
 
     def refused(

@@ -17,26 +17,30 @@ from colony.market.rows import Row
 from colony.market.settle import Settled
 from colony.market.zones import Cell
 from components.placement import Placement
-from components.spec import ColonySpec
+from components.spec import ClusterSpec, ColonySpec
 from jobs.spec import Job
 
 __all__ = [
-    "catalog_line", "decision_line", "failover_of", "job_needs", "placed_line", "placement_of",
-    "quotas_of", "refused_of", "request_line", "seal", "sealed",
+    "catalog_line", "decision_line", "failover_of", "job_needs", "placed_line", "placement_line",
+    "placement_of", "quotas_of", "refused_of", "request_line", "seal", "sealed",
 ]  # fmt: skip
 
 _JOB = {
     "name", "framework", "nodes", "processes_per_node", "resources", "alternatives", "preference",
-    "roles", "elastic", "expected_run_time",
+    "roles", "elastic", "expected_run_time", "cluster",
 }  # fmt: skip
 _ROLE = {"replicas", "resources", "elastic"}
-_CLUSTER = {"name", "cloud", "region", "zones", "kubernetes", "pools", "context", "max_price"}
+_CLUSTER = {
+    "name", "cloud", "region", "zones", "kubernetes", "pools", "context", "max_price", "hosts",
+    "external_address", "installer",
+}  # fmt: skip
+_KEYS = {"clusters": {"__all__": {"hosts": {"__all__": {"host_key"}}}}}
 
 
 def request_line(failover: Failover) -> dict[str, Any]:
     """Who asks, by which rules."""
     spec = failover.spec
-    clusters = [_dump(each, _CLUSTER) for each in spec.clusters]
+    clusters = [_cluster(each) for each in spec.clusters]
     asked: dict[str, Any] = {"name": spec.name, "clusters": clusters}
     asked["jobs"] = [job_needs(job) for job in spec.jobs]
     asked["max_price"] = spec.max_price
@@ -119,12 +123,24 @@ def job_needs(job: Job) -> dict[str, Any]:
     return {**needs, "roles": roles} if roles else needs
 
 
+def _cluster(cluster: ClusterSpec) -> dict[str, Any]:
+    """Of how its hosts are reached only by whom: no path of a key."""
+    known = _dump(cluster, _CLUSTER)
+    ssh = _dump(cluster.ssh, {"user"}) if cluster.ssh else {}
+    return {**known, "ssh": ssh} if ssh else known
+
+
 def _settled(settled: Settled) -> dict[str, Any]:
     return {
-        "placement": settled.placement.model_dump(mode="json"),
+        "placement": placement_line(settled.placement),
         "jobs": [job_needs(job) for job in settled.spec.jobs],
         "usd_per_hour": settled.placement.price_per_hour,
     }
+
+
+def placement_line(placement: Placement) -> dict[str, Any]:
+    """Without the hosts' keys, which the market does not know."""
+    return placement.model_dump(mode="json", exclude=_KEYS)
 
 
 def placement_of(line: Mapping[str, Any]) -> Placement:

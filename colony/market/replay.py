@@ -12,6 +12,7 @@ from colony.market.incident import (
     decision_line,
     failover_of,
     placed_line,
+    placement_line,
     placement_of,
     seal,
 )
@@ -85,7 +86,7 @@ def _decided(
             now = given
         elif line["what"] == "attempt":
             failover.began = line["began"]
-            if now and line["placement"] != now.placement.model_dump(mode="json"):
+            if now and line["placement"] != placement_line(now.placement):
                 yield f"line {number}: another placement was tried than was decided"
         elif line["what"] == "refused" and now:
             refused = [Refused(**each) for each in line["errors"]]

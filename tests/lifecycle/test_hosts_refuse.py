@@ -57,6 +57,9 @@ def test_the_job_runs_on_the_cluster_of_a_cloud_and_the_hosts_are_given_back(sta
         ("lab", "onprem", code)
     ]
     assert left(world) == []
+    [incident] = world.rglob("incident.jsonl")
+    again = colony("replay", incident)
+    assert again.code == 0, again.out + again.err
 
 
 def test_a_job_that_names_the_cluster_goes_to_no_other(started):
