@@ -6,7 +6,6 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_kubernetes as kubernetes
 
 from components.clusters.aws import data
 from components.clusters.aws.identity import Identity, build_output_identity, build_role
@@ -15,7 +14,8 @@ from components.clusters.aws.pools import build_pool
 from components.clusters.aws.templates import build_templates
 from components.clusters.base import DRAINED, ClusterRequest
 from components.clusters.nodes import in_turn, node_pools
-from components.isolation import contained, count_of
+from components.clusters.reached import outputs_of, provider_of
+from components.isolation import contained
 from components.kubeconfig import exec_kubeconfig
 from components.placement import ClusterPlacement, PoolPlacement
 from components.tags import short_name
@@ -57,19 +57,8 @@ class EksCluster(pulumi.ComponentResource):
         base, accelerated = self._nodes(network)
         self.base: list[pulumi.Resource] = [*base, *self._pod_identity(request.namespaces)]
         self.ready: list[pulumi.Resource] = [*self.base, *accelerated]
-        self.provider = kubernetes.Provider(
-            f"{self._prefix}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            cluster_identifier=self.identifier,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.register_outputs(
-            {
-                "identifier": self.identifier,
-                "kubeconfig": self.kubeconfig,
-                "ready": count_of(self.ready),
-            }
-        )
+        self.provider = provider_of(self, self, self._prefix)
+        self.register_outputs(outputs_of(self))
 
     @classmethod
     def check(cls, placement: ClusterPlacement) -> None:

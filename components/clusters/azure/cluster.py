@@ -6,7 +6,6 @@ from typing import Any
 
 import pulumi
 import pulumi_azure_native as azure
-import pulumi_kubernetes as kubernetes
 from pulumi_azure_native import containerservice, resources
 
 from components.clusters.azure import data
@@ -15,7 +14,8 @@ from components.clusters.azure.outputs import build_output_identity
 from components.clusters.azure.pools import build_groups, build_pool, profile
 from components.clusters.base import DRAINED, ClusterRequest
 from components.clusters.nodes import node_pools
-from components.isolation import contained, count_of
+from components.clusters.reached import outputs_of, provider_of
+from components.isolation import contained
 from components.placement import ClusterPlacement
 from components.tags import short_name
 
@@ -87,19 +87,8 @@ class AksCluster(pulumi.ComponentResource):
             *self.base,
             *(made for name, made in pools.items() if name in later),
         ]
-        self.provider = kubernetes.Provider(
-            f"{self._prefix}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            cluster_identifier=self.identifier,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.register_outputs(
-            {
-                "identifier": self.identifier,
-                "kubeconfig": self.kubeconfig,
-                "ready": count_of(self.ready),
-            }
-        )
+        self.provider = provider_of(self, self, self._prefix)
+        self.register_outputs(outputs_of(self))
 
     def _outputs(self, group: pulumi.Output[str], request: ClusterRequest) -> list[pulumi.Resource]:
         if not data.blobs_of([*request.outputs, *request.inputs]):

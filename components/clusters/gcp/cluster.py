@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_gcp as gcp
-import pulumi_kubernetes as kubernetes
 
 from components.clusters.base import DRAINED, ClusterRequest
 from components.clusters.gcp import data
@@ -12,8 +11,9 @@ from components.clusters.gcp.identity import Identity, build_node_identity, buil
 from components.clusters.gcp.network import Network, build_network
 from components.clusters.gcp.pools import build_pool, first_nodes
 from components.clusters.nodes import in_turn, node_pools
+from components.clusters.reached import outputs_of, provider_of
 from components.ignored import ignored
-from components.isolation import contained, count_of
+from components.isolation import contained
 from components.kubeconfig import exec_kubeconfig
 from components.objects import KubernetesObject
 from components.placement import ClusterPlacement, PoolPlacement
@@ -58,20 +58,9 @@ class GkeCluster(pulumi.ComponentResource):
         self.billable: list[pulumi.Resource] = [self.owner, *pools, *accelerated]
         self.base: list[pulumi.Resource] = [*pools, *self._outputs(network, request)]
         self.ready: list[pulumi.Resource] = [*self.base, *accelerated]
-        self.provider = kubernetes.Provider(
-            f"{self._prefix}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            cluster_identifier=self.identifier,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        self.provider = provider_of(self, self, self._prefix)
         self._install_driver()
-        self.register_outputs(
-            {
-                "identifier": self.identifier,
-                "kubeconfig": self.kubeconfig,
-                "ready": count_of(self.ready),
-            }
-        )
+        self.register_outputs(outputs_of(self))
 
     @classmethod
     def check(cls, placement: ClusterPlacement) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from components.clusters.base import DRAINED, ClusterRequest
 from components.clusters.nodes import NodePool, node_pools
 from components.clusters.onprem import data
 from components.clusters.onprem.hosts import Hosts
-from components.isolation import contained, count_of
+from components.clusters.reached import outputs_of, provider_of
+from components.isolation import contained
 from components.placement import ClusterPlacement, HostPlacement
 from components.tags import short_name
 
@@ -59,19 +59,8 @@ class OnpremCluster(pulumi.ComponentResource):
             *(self._hosts.join(host, first, token, self.owner) for host in others),
         ]
         self.base = self.ready
-        self.provider = kubernetes.Provider(
-            f"{self._prefix}-kubernetes",
-            kubeconfig=self.kubeconfig,
-            cluster_identifier=self.identifier,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.register_outputs(
-            {
-                "identifier": self.identifier,
-                "kubeconfig": self.kubeconfig,
-                "ready": count_of(self.ready),
-            }
-        )
+        self.provider = provider_of(self, self, self._prefix)
+        self.register_outputs(outputs_of(self))
 
     @classmethod
     def check(cls, placement: ClusterPlacement) -> None:
