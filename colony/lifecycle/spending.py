@@ -21,7 +21,7 @@ from colony.lifecycle.budget import (
 )
 from colony.lifecycle.ground import Ground, Span, records_of
 from colony.market.costs import minutes_of
-from components.placement import Placement
+from components.placement import ClusterPlacement, Placement
 from components.spec import Budget, ColonySpec
 from jobs.errors import InputError, Problem
 
@@ -152,9 +152,19 @@ def bill_of(spans: Sequence[Span], recorded_per_hour: float, now: float) -> Bill
 
 def ending_of(spec: ColonySpec, placement: Placement) -> Ending:
     """The longest of the clusters; nothing is destroyed on one that is not ours."""
-    owned = [cluster.cloud for cluster in placement.clusters if cluster.cloud != "existing"]
-    draining = max((minutes_of(cloud)["draining"] * 60 for cloud in owned), default=0.0)
-    return Ending(float(spec.teardown.grace), draining)
+    owned = [cluster for cluster in placement.clusters if cluster.cloud != "existing"]
+    return Ending(float(spec.teardown.grace), max(map(_draining, owned), default=0.0))
+
+
+def _draining(cluster: ClusterPlacement) -> float:
+    """Seconds that would cost as much with everything running: what has accelerators goes first,
+    the rest takes longer."""
+    minutes, dear, rest = minutes_of(cluster.cloud), 0.0, cluster.control_plane_per_hour
+    for pool in cluster.pools:
+        price = pool.nodes * pool.price_per_node_hour
+        dear, rest = (dear + price, rest) if pool.accelerator_count else (dear, rest + price)
+    share = rest / (dear + rest) if dear + rest else 0.0
+    return 60 * (minutes["draining"] + share * (minutes["rest"] - minutes["draining"]))
 
 
 def starting_seconds(placement: Placement) -> float:

@@ -8,7 +8,8 @@ import pytest
 
 from colony.lifecycle.budget import Bill, Ending, decide_budget, outlook, seconds_left
 from colony.lifecycle.ground import Span
-from colony.lifecycle.spending import bill_of, refuse_small_budget
+from colony.lifecycle.spending import bill_of, ending_of, refuse_small_budget
+from colony.market.costs import minutes_of
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 from components.spec import Budget, BudgetAction, ColonySpec
 from jobs.errors import InputError
@@ -68,6 +69,21 @@ def test_a_bill_counts_what_is_up_and_what_was():
     ]
     assert bill_of(spans, 0.5, 7200.0) == Bill(3.0, 2.0)
     assert bill_of(spans, 9.0, 7200.0).per_hour == 9.0, "nodes that are still to come"
+
+
+@pytest.mark.parametrize("dear, rest", [(110.0, 0.3), (0.5, 0.3), (0.0, 0.3), (2.0, 0.0)])
+@pytest.mark.parametrize("cloud", ["aws", "azure", "gcp"])
+def test_what_has_no_accelerators_is_paid_for_longer_and_the_end_counts_it(cloud, dear, rest):
+    pool = PoolPlacement(
+        name="gpu", instance_type="any", accelerator_count=1, nodes=2, price_per_node_hour=dear / 2
+    )
+    place = ClusterPlacement(
+        name="main", cloud=cloud, region="any", pools=[pool], control_plane_per_hour=rest
+    )
+    ending = ending_of(ColonySpec(name="lab"), Placement(clusters=[place]))
+    minutes = minutes_of(cloud)
+    costs = dear * minutes["draining"] + rest * minutes["rest"]
+    assert (dear + rest) * ending.draining / 60 == pytest.approx(costs)
 
 
 def test_a_budget_that_a_beginning_would_spend_is_refused():

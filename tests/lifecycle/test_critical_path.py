@@ -10,6 +10,9 @@ import pytest
 from colony_command import colony
 
 import charts
+from colony.lifecycle.spending import ending_of
+from components.placement import ClusterPlacement, Placement, PoolPlacement
+from components.spec import ColonySpec
 
 pytestmark = pytest.mark.engine
 
@@ -118,6 +121,25 @@ def test_a_golden_stack_comes_up_as_fast_as_its_longest_chain(name, tmp_path):
     levels = destroy["levels"]
     assert destroy["seconds"] == pytest.approx(sum(level["seconds"] for level in levels))
     assert destroy["seconds"] == destroy["sum_of_levels"]
+    assert found["cost"]["parts"]["draining"] <= kept_for_the_end(cluster["cloud"], tmp_path)
+
+
+def kept_for_the_end(cloud, folder):
+    """USD that a budget would keep, as `spending.py` reckons from the prices of what was there."""
+    if cloud == "existing":
+        return 0.0
+    lines = map(json.loads, (folder / "world" / "ledger.jsonl").read_text().splitlines())
+    made = [each for each in lines if each["op"] == "create"]
+    dear = sum(each["usd_per_hour"] for each in made if each.get("urn", "").endswith("-gpu"))
+    rest = sum(each["usd_per_hour"] for each in made) - dear
+    pool = PoolPlacement(
+        name="gpu", instance_type="any", accelerator_count=1, nodes=1, price_per_node_hour=dear
+    )
+    place = ClusterPlacement(
+        name="main", cloud=cloud, region="any", pools=[pool], control_plane_per_hour=rest
+    )
+    ending = ending_of(ColonySpec(name="lab"), Placement(clusters=[place]))
+    return (dear + rest) * ending.draining / 3600
 
 
 def test_what_controllers_made_in_the_cloud_is_gone_before_the_destroy_begins(tmp_path):
