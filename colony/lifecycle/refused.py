@@ -49,13 +49,17 @@ def of_cluster(colony: str, cluster: str, deployment: Mapping[str, Any]) -> list
 def of_pools(
     colony: str, cluster: ClusterPlacement, pools: Iterable[str], deployment: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The pools of a cluster in the state, by what each is made of."""
-    wanted = set(pools)
-    return [
-        each
-        for each in of_cluster(colony, cluster.name, deployment)
-        if each.get("custom") and _pool(colony, cluster, each["urn"]) in wanted
-    ]
+    """The pools of a cluster in the state, by what each is made of, with what else of the cloud's
+    depends on that: a launch template on its placement group."""
+    wanted, clouds = set(pools), _PACKAGES.get(cluster.cloud, ("?",))
+    urns: set[str] = set()
+    found = []
+    for each in of_cluster(colony, cluster.name, deployment):  # what is needed comes first
+        follows = _type(each["urn"]).startswith(clouds) and urns & set(each.get("dependencies", []))
+        if each.get("custom") and (follows or _pool(colony, cluster, each["urn"]) in wanted):
+            urns.add(each["urn"])
+            found.append(each)
+    return found
 
 
 def pool_at(colony: str, placement: Placement, urn: str) -> tuple[str, str] | None:
