@@ -97,11 +97,12 @@ def parse(data: Any, file: Path, envs: Mapping[str, str]) -> Document:
             named = _name(data)
             return Document(where, str(kind), named, value, found.problems, found.warnings)
     problem = _kind_problem(kind, data.get("apiVersion"))
-    if problem:
+    if problem and not _is_ours(kind, data.get("apiVersion")):
         known = kind if isinstance(kind, str) else UNKNOWN
         return Document(where, printable(known), _name(data), problems=[problem])
     body = {key: value for key, value in data.items() if key not in ("apiVersion", "kind")}
-    return _colony(body, file, envs) if kind == COLONY else _job(body, file, envs)
+    read = _colony(body, file, envs) if kind == COLONY else _job(body, file, envs)
+    return replace(read, value=None, problems=[problem, *read.problems]) if problem else read
 
 
 def parse_several(tasks: list[dict[str, Any]], file: Path, envs: Mapping[str, str]) -> Document:
@@ -147,6 +148,12 @@ def _kind_problem(kind: object, api: object) -> Problem | None:
             return unbuilt(f"{whose} ({printable(api)})", "kind")
     given = "required" if api is None else f"must be {API_VERSION}, not {printable(api)}"
     return Problem("apiVersion", given, f"write `apiVersion: {API_VERSION}`")
+
+
+def _is_ours(kind: object, api: object) -> bool:
+    """Whether a document is meant for us though its version is missing or wrong: then all that is
+    wrong in it is said at once."""
+    return kind in (COLONY, JOB) and (api is None or str(api).startswith("colony"))
 
 
 def _colony(body: dict[str, Any], file: Path, envs: Mapping[str, str]) -> Document:

@@ -252,6 +252,30 @@ def test_nothing_to_run_is_a_warning(tmp_path, text, paths):
     assert [w.path for w in document.warnings] == paths
 
 
+@pytest.mark.parametrize("version", ["", "apiVersion: colony/v2\n"])
+@pytest.mark.parametrize(
+    ("rest", "paths"),
+    [
+        ("kind: Job\nname: a\nnods: 1\nrun: x\nresources: {acelerators: A100}\n",
+         ["apiVersion", "nods", "resources.acelerators"]),
+        ("kind: Colony\nname: lab\ntll: 1h\n", ["apiVersion", "tll"]),
+        ("kind: Job\nname: a\nrun: x\n", ["apiVersion"]),
+    ],
+)  # fmt: skip
+def test_without_its_version_all_that_is_wrong_in_a_document_is_said(
+    tmp_path, version, rest, paths
+):
+    (document,) = read_documents(write(tmp_path, text=version + rest))
+    assert sorted(problem.path for problem in document.problems) == paths
+    assert not document.ok and document.value is None
+
+
+def test_an_object_of_another_api_is_not_read_as_ours(tmp_path):
+    text = "apiVersion: batch/v7\nkind: Job\nmetadata: {name: a}\nspec: {}\n"
+    (document,) = read_documents(write(tmp_path, text=text))
+    assert not any(problem.path in ("metadata", "spec") for problem in document.problems)
+
+
 def test_the_report_is_the_documented_json(tmp_path):
     path = write(tmp_path, text=f"{JOB}name: a\n---\n{JOB}name: b\nnods: 1\n")
     report = validation_report([path])
