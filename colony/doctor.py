@@ -50,6 +50,8 @@ def doctor() -> list[Check]:
         _tool("aws", "real AWS clusters authenticate with `aws eks get-token`"),
         _tool("az", "real AKS clusters are swept with it, and it signs people in"),
         _tool("kubelogin", "real AKS clusters authenticate with `kubelogin get-token`"),
+        _tool("gcloud", "real GKE clusters are swept with it, and it signs people in"),
+        _tool("gke-gcloud-auth-plugin", "real GKE clusters authenticate with it"),
         _credentials(),
     ]
 

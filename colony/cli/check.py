@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from colony.cli import show
 from colony.cli.backend import chosen
-from colony.cli.colonies import known
+from colony.cli.colonies import alive
 from colony.cli.durations import seconds_of
 from colony.lifecycle.opening import open_ground
 from jobs.errors import InputError, Problem
@@ -28,7 +28,7 @@ def check(
     if execute and world is None:
         raise InputError(Problem("--exec", "runs ranks on this machine", "give it a --world"))
     with open_ground(world, chosen(), execute=execute, echo=lambda line: None) as ground:
-        known(ground, name)
+        alive(ground, name)
         tell = show.teller(None, stderr=output == "json")
         results = check_colony(ground, name, cluster, seconds, tell)
     ok = not any(each.problem for each in results)

@@ -23,7 +23,9 @@ from jobs.problems import did_you_mean
 if TYPE_CHECKING:
     from colony.lifecycle.reap import Reaped
 
-__all__ = ["agree", "down", "ground_of", "jobs", "known", "kubeconfig", "logs", "reap", "status"]
+__all__ = [
+    "agree", "alive", "down", "ground_of", "jobs", "known", "kubeconfig", "logs", "reap", "status",
+]  # fmt: skip
 
 
 def ground_of(world: Path | None) -> AbstractContextManager[Ground]:
@@ -41,8 +43,13 @@ def down(name: str, world: Path | None, yes: bool, without: list[str]) -> int:
             known(ground, name)
             agree(ground, f"destroy {name}?", yes)
             tell = show.teller(None, stderr=False)
-            log(ground, name, "ending", by="down")
+            before = _ended_before(ground, name)
+            if before is None:
+                log(ground, name, "ending", by="down")
             ended = end_colony(ground, name, tell, safeties=safeties)
+            if before and ended.clean and not ended.swept:  # its receipt stands
+                show.console().print(f"{name} had ended ({before['outcome']}); nothing left")
+                return 0
             receipt = write_receipt(ground, name, "ended by `colony down`", ended, "cancelled")
     except (Unavailable, CliFailed) as error:
         raise Unproven(f"{name} was not ended, and may be left and cost: {error}") from error
@@ -114,7 +121,7 @@ def logs(target: str, rank: int | None, follow: bool, world: Path | None) -> int
 
 def kubeconfig(name: str, cluster: str | None, file: Path | None, world: Path | None) -> int:
     with ground_of(world) as ground:
-        known(ground, name)
+        alive(ground, name)
         found = ground.engine.outputs(name).get("kubeconfigs") or {}
     if cluster is None and len(found) > 1:
         raise InputError(Problem("--cluster", f"which one: {', '.join(sorted(found))}?"))
@@ -156,6 +163,22 @@ def reap(world: Path | None, yes: bool, output: str, without: list[str]) -> int:
         if not reaped:
             show.console().print("no colonies")
     return 0 if all(one.clean for one in reaped) or not act else 4
+
+
+def _ended_before(ground: Ground, name: str) -> dict[str, Any] | None:
+    """The receipt of a colony of which nothing was left."""
+    receipt = records_of(ground, name).read("receipt")
+    if not (receipt and receipt.get("clean")) or name in ground.engine.stacks():
+        return None
+    return receipt
+
+
+def alive(ground: Ground, name: str) -> None:
+    """Raises InputError for a colony that has ended, or never was."""
+    known(ground, name)
+    if name not in ground.engine.stacks():
+        hint = f"`colony history {name}` says how it ended"
+        raise InputError(Problem("NAME", f"{name} is not there any more", hint))
 
 
 def known(ground: Ground, name: str) -> None:

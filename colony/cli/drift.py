@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from colony.cli import show
-from colony.cli.colonies import ground_of, known
-from jobs.errors import InputError, Problem
+from colony.cli.colonies import alive, ground_of
 
 __all__ = ["drift"]
 
@@ -25,9 +24,7 @@ def drift(name: str, world: Path | None, output: str) -> int:
             changed[said.metadata.urn] = str(op)
 
     with ground_of(world) as ground:
-        known(ground, name)
-        if name not in ground.engine.stacks():
-            raise InputError(Problem("NAME", f"{name} is not there any more"))
+        alive(ground, name)
         ground.engine.drift(name, on_event=heard)
     rows = [{"urn": urn, "what": what} for urn, what in sorted(changed.items())]
     if output == "json":
