@@ -29,7 +29,8 @@ def refused_in(colony: str, placement: Placement, failures: Mapping[str, str]) -
     for urn, text in failures.items():
         cluster = _cluster(colony, placement, urn)
         if cluster and text and _type(urn).startswith(_PACKAGES.get(cluster.cloud, ("?",))):
-            found.append(Refused(cluster.name, _pool(colony, cluster, urn), text))
+            machine = _name(urn) if cluster.cloud == "onprem" else ""
+            found.append(Refused(cluster.name, machine or _pool(colony, cluster, urn), text))
     return sorted(found, key=lambda each: (each.cluster, each.pool, each.text))
 
 

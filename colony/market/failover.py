@@ -47,7 +47,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class Refused:
-    """One error of a failed attempt; `pool` is empty for what belongs to the cluster itself."""
+    """One error of a failed attempt; `pool` is empty for what belongs to the cluster itself, and
+    the machine's resource for hosts on-prem."""
 
     cluster: str
     pool: str
@@ -195,7 +196,7 @@ class Failover:
         if left and (stuck := self._stuck(settled, left)):
             failed, left = [name for name in failed if name not in left], []
             if not failed:
-                return Decision(Action.STOP, f"{_last(understood)} ({stuck})", understood)
+                return Decision(Action.STOP, f"{_named_last(understood)} ({stuck})", understood)
         for at in [self.began, now, *self.blocks.ends(now, self._end)]:
             try:
                 found = self._elsewhere(settled, failed, at, left)
@@ -347,3 +348,9 @@ def _named(cluster: ClusterPlacement, name: str) -> ClusterPlacement:
 
 def _last(understood: Sequence[Understood]) -> str:
     return understood[-1].failure.text
+
+
+def _named_last(understood: Sequence[Understood]) -> str:
+    """With the machine."""
+    last = understood[-1]
+    return f"{last.pool or last.cluster}: {last.failure.text}"

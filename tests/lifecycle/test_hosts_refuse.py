@@ -66,6 +66,7 @@ def test_a_job_that_names_the_cluster_goes_to_no_other(started):
     done, world = started("run", OFF, cluster="lab")
     assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
     assert "no route to host" in done.err and "job train names cluster lab" in done.err
+    assert "wide-lab-host-10-0-0-2-k3s: " in done.err, "which machine it is"
     assert left(world) == []
 
 
