@@ -227,25 +227,27 @@ def is_where_asked(placed: ClusterPlacement, spec: ColonySpec, jobs: Mapping[str
     """Whether a cluster that was placed once still is where the file, which may have changed, wants
     it and the jobs that go to it (by their names in `jobs`). What the file leaves open, the market
     had chosen: that stays, whatever is cheaper now."""
-    given = [each for each in spec.clusters if each.name == placed.name]
-    asked = [
-        (each.cloud.value if each.cloud else None, each.region, tuple(each.zones)) for each in given
-    ]
+    asked: list[tuple[str | None, str | None]] = []
+    for each in spec.clusters:
+        if each.name == placed.name:
+            asked.append((each.cloud.value if each.cloud else None, each.region))
+            if each.zones and not (placed.zones and set(placed.zones) <= set(each.zones)):
+                return False
     for job in spec.jobs:
         if jobs.get(job.name) == placed.name:
-            asked += [(each.cloud, each.region, each.zones) for each in requests_of(job)]
+            requests = requests_of(job)
+            asked += [(each.cloud, each.region) for each in requests]
+            if not all(_in_zones(placed, each.zones) for each in requests):
+                return False
     return all(
-        cloud in (None, placed.cloud)
-        and region in (None, placed.region)
-        and _in_zones(placed, zones)
-        for cloud, region, zones in asked
+        cloud in (None, placed.cloud) and region in (None, placed.region) for cloud, region in asked
     )
 
 
 def _in_zones(placed: ClusterPlacement, zones: tuple[str, ...]) -> bool:
-    """A pool without a zone is where its cluster may be."""
+    """A pool without a zone is wherever its cluster may be: nobody can say that it is elsewhere."""
     used = {pool.zone for pool in placed.pools if pool.accelerator and pool.zone}
-    return not zones or (used or set(placed.zones) or set(zones)) <= set(zones)
+    return not zones or used <= set(zones)
 
 
 def _asks_existing(job: Job) -> bool:

@@ -108,10 +108,10 @@ def spec(**cluster):
     )
 
 
-def placement(cloud="aws", region="us-east-1", zone=None, job=None):
+def placement(cloud="aws", region="us-east-1", zone=None, job=None, zones=()):
     pool = {"name": "gpus", "instance_type": "g5.xlarge", "accelerator": "A10G",
             "accelerator_count": 1, "nodes": 1, "zone": zone, "price_per_node_hour": 1}  # fmt: skip
-    clusters = [{"name": "main", "cloud": cloud, "region": region, "pools": [pool]}]
+    clusters = [{"name": "main", "cloud": cloud, "region": region, "zones": zones, "pools": [pool]}]
     return Placement.model_validate({"clusters": clusters, "jobs": {job: "main"} if job else {}})
 
 
@@ -125,7 +125,7 @@ def placement(cloud="aws", region="us-east-1", zone=None, job=None):
     ],
 )
 def test_a_cluster_that_is_where_the_file_wants_it_stays_whatever_is_cheaper_now(asked):
-    kept = placement(zone="us-east-1a")
+    kept = placement(zones=["us-east-1a"])
     assert _as_recorded(kept, placement(region="us-west-2"), spec(**asked)) == kept
 
 
@@ -134,19 +134,22 @@ def test_a_cluster_that_is_where_the_file_wants_it_stays_whatever_is_cheaper_now
     [
         ({"region": "us-west-2"}, {"region": "us-west-2"}),
         ({"cloud": "gcp"}, {"cloud": "gcp", "region": "us-east4"}),
-        ({"region": "us-east-1", "zones": ["us-east-1b"]}, {"zone": "us-east-1b"}),
+        ({"region": "us-east-1", "zones": ["us-east-1b"]}, {"zones": ["us-east-1b"]}),
     ],
 )
 def test_a_cluster_that_the_file_wants_elsewhere_is_placed_anew(asked, wanted):
-    found = _as_recorded(placement(zone="us-east-1a"), placement(**wanted), spec(**asked))
+    found = _as_recorded(placement(zones=["us-east-1a"]), placement(**wanted), spec(**asked))
     assert found == placement(**wanted)
 
 
-def test_where_a_job_asks_to_be_counts_as_well():
-    job = {"name": "train", "resources": {"accelerators": "A10G:1", "region": "us-west-2"}}
+@pytest.mark.parametrize(
+    "need", [{"region": "us-west-2"}, {"cloud": "aws", "region": "us-east-1", "zone": "us-east-1b"}]
+)
+def test_where_a_job_asks_to_be_counts_as_well(need):
+    job = {"name": "train", "resources": {"accelerators": "A10G:1", **need}}
     asked = ColonySpec.model_validate({"name": "wide", "jobs": [{**job, "run": "true"}]})
-    wanted = placement(region="us-west-2", job="train")
-    assert _as_recorded(placement(job="train"), wanted, asked) == wanted
+    wanted = placement(region=need["region"], zone=need.get("zone"), job="train")
+    assert _as_recorded(placement(zone="us-east-1a", job="train"), wanted, asked) == wanted
 
 
 def state(type_, **inputs):
