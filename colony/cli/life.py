@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from colony.lifecycle.real import Real
     from colony.lifecycle.simulated import Simulated
     from colony.lifecycle.teardown import Safeties
-    from colony.market.failover import Policy
+    from colony.market.decision import Policy
     from colony.market.quotas import Lookup
     from colony.rehearsal.realcluster import RealCluster
     from colony.rehearsal.world import World
@@ -308,7 +308,7 @@ def _reached(request: Request) -> bool:
 
 
 def _policy(request: Request) -> Policy:
-    from colony.market.failover import Policy
+    from colony.market.decision import Policy
 
     if request.provision_timeout is None:
         return Policy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from colony.lifecycle.ground import Ground, Span
-from colony.market.failover import Understood
+from colony.market.decision import Understood
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 
 __all__ = ["Attempt", "Attempts"]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from colony.lifecycle.receipt import Receipt
-from colony.market.failover import Decision, Failover, Refused
+from colony.market.decision import Decision, Refused
+from colony.market.failover import Failover
 from colony.market.incident import (
     catalog_line,
     decision_line,

@@ -20,7 +20,7 @@ from colony.lifecycle.prepare import Plan, place_again
 from colony.lifecycle.refused import of_cluster, of_pools, refused_in
 from colony.lifecycle.releases import free_releases
 from colony.lifecycle.spending import Purse, bounded
-from colony.market.failover import Action, Decision
+from colony.market.decision import Action, Decision
 from colony.market.settle import Settled
 from components.placement import ClusterPlacement
 from jobs.errors import Cancelled, ColonyError, ProvisioningFailed, RunFailed

@@ -15,7 +15,7 @@ from colony.lifecycle.kinds import WORKLOADS, carries
 from colony.lifecycle.spending import Purse
 from colony.lifecycle.state import manifests
 from colony.market.costs import minutes_of, notice_of
-from colony.market.failover import Action, Decision
+from colony.market.decision import Action, Decision
 from components.placement import ClusterPlacement, Placement
 from jobs.errors import ColonyError
 from jobs.recovery import Recovery, Strategy, Work

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from colony.lifecycle.state import resources
-from colony.market.failover import Refused
+from colony.market.decision import Refused
 from components.placement import ClusterPlacement, Placement
 from components.tags import short_name
 

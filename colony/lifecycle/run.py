@@ -33,7 +33,7 @@ from colony.lifecycle.state import cluster_identifiers, live_clusters
 from colony.lifecycle.stopping import stop_jobs
 from colony.lifecycle.teardown import ALL, Ended, Safeties, end_colony
 from colony.lifecycle.watch import Watched, watch
-from colony.market.failover import Decision
+from colony.market.decision import Decision
 from colony.market.settle import Settled
 from colony.storage.base import Unavailable, Unproven
 from components.quota import namespace_of

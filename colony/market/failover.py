@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from colony.market.catalog import Catalog
+from colony.market.decision import Action, Decision, Policy, Refused, Understood
 from colony.market.failures import Blocks, Failure, Kind, Reach, classify
 from colony.market.leaving import changed, kept, stuck, without
 from colony.market.needs import numbered
@@ -20,63 +20,7 @@ from components.placement import ClusterPlacement, Placement, PoolPlacement
 from components.spec import Cloud, ColonySpec
 from jobs.errors import NoOffer
 
-__all__ = ["Action", "Decision", "Failover", "Policy", "Refused", "Understood"]
-
-
-class Action(str, Enum):
-    """What follows an attempt that was refused."""
-
-    AGAIN = "again"
-    """The same, after a while."""
-    MOVE = "move"
-    STOP = "stop"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The bounds of looking for capacity. Seconds."""
-
-    deadline: float = 3600
-    """Over all attempts and all waiting between them."""
-    attempts: int = 24
-    longest_pause: float = 120
-    """Between two attempts at what was only throttled."""
-    leaves_hosts: bool = True
-    """Whether a cluster on-prem that refused is left out where its jobs can go to another one."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """One error of a failed attempt; `pool` is empty for what belongs to the cluster itself, and
-    the machine's resource for hosts on-prem."""
-
-    cluster: str
-    pool: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Understood:
-    """The same, classified: what is not asked for, and until when."""
-
-    cluster: str
-    pool: str
-    failure: Failure
-    until: float | None
-    """None = nothing is blocked."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """`after` seconds, the settled placement is tried."""
-
-    action: Action
-    reason: str
-    understood: Sequence[Understood] = ()
-    after: float = 0.0
-    settled: Settled | None = None
-    moved: Sequence[str] = ()
-    """The clusters that are elsewhere now; the others stay as they are."""
+__all__ = ["Failover"]
 
 
 @dataclass

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 from colony.market.catalog import Catalog
-from colony.market.failover import Decision, Failover, Policy, Refused
+from colony.market.decision import Decision, Policy, Refused
+from colony.market.failover import Failover
 from colony.market.quotas import Quota
 from colony.market.rows import Row
 from colony.market.settle import Settled

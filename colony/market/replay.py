@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from colony.market.failover import Failover, Refused
+from colony.market.decision import Refused
+from colony.market.failover import Failover
 from colony.market.incident import (
     decision_line,
     failover_of,

@@ -9,7 +9,7 @@ from lifecycle_fakes import FakeAccess, FakeGround
 
 from colony.lifecycle.following import Following
 from colony.lifecycle.recovery import Lives, Recovering
-from colony.market.failover import Action, Decision
+from colony.market.decision import Action, Decision
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 from jobs.errors import RunFailed
 from jobs.observing import states

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from market_cases import row
 
 from colony.market.catalog import Catalog
-from colony.market.failover import Action, Failover, Policy, Refused
+from colony.market.decision import Action, Policy, Refused
+from colony.market.failover import Failover
 from colony.market.failures import known
 from colony.market.quotas import Quota
 from colony.market.zones import cells_of

@@ -9,7 +9,8 @@ from market_cases import row
 
 from colony.lifecycle.incident import Incident
 from colony.market.catalog import Catalog
-from colony.market.failover import Action, Failover, Refused
+from colony.market.decision import Action, Refused
+from colony.market.failover import Failover
 from colony.market.failures import known
 from colony.market.replay import read_incident, replay
 from colony.market.request import choices_of

@@ -4,7 +4,8 @@ import pytest
 from market_cases import row
 
 from colony.market.catalog import Catalog
-from colony.market.failover import Action, Failover, Policy, Refused
+from colony.market.decision import Action, Policy, Refused
+from colony.market.failover import Failover
 from components.spec import ClusterSpec, ColonySpec
 from jobs.spec import Job, Resources
 
