@@ -12,10 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 from colony.lifecycle.ground import Ground, records_of
-from colony.lifecycle.receipt import Receipt
+from colony.lifecycle.receipt import Marks, Receipt
+from colony.records import Records
 from jobs.errors import ColonyError
 
-__all__ = ["log", "log_end"]
+__all__ = ["log", "log_end", "logged_marks", "this_life"]
 
 
 def log(ground: Ground, stack: str, what: str, **details: Any) -> None:
@@ -35,6 +36,27 @@ def log_end(ground: Ground, stack: str, receipt: Receipt) -> None:
         usd=receipt.cost.total, seconds=round(receipt.seconds, 3), left=left or None,
         reason=receipt.unfinished or receipt.reason,
     )  # fmt: skip
+
+
+def this_life(records: Records) -> list[dict[str, Any]]:
+    """The lines from the last lease on; none where no lease was logged."""
+    lines = records.lines("events")
+    begins = [number for number, line in enumerate(lines) if line.get("what") == "leased"]
+    return lines[begins[-1] :] if begins else []
+
+
+def logged_marks(records: Records, since: float) -> Marks:
+    """When the parts of a life ended that no attached run saw, in seconds from `since`. Its jobs
+    ran from the first `up` on, as far as anybody knows, until they were done or the end began."""
+    completion = records.read("completion") or {}
+    if "marks" in completion:
+        return Marks(**completion["marks"])
+    at: dict[str, float] = {}
+    for line in this_life(records):
+        at.setdefault(str(line.get("what")), float(line["at"]) - since)
+    up = at.get("up")
+    done = float(completion["at"]) - since if "at" in completion else None
+    return Marks(up, up, up, at.get("ending") if done is None else done)
 
 
 def _who(ground: Ground) -> str:

@@ -15,9 +15,9 @@ from colony.lifecycle.ground import Ground, State, Tell, Thing, deployment_of, r
 from colony.lifecycle.idleness import UNUSED, idle_signal
 from colony.lifecycle.leases import kept_until
 from colony.lifecycle.locks import attended
-from colony.lifecycle.logbook import log, log_end
+from colony.lifecycle.logbook import log, log_end, logged_marks, this_life
 from colony.lifecycle.reap_many import side_by_side
-from colony.lifecycle.receipt import Marks, Receipt, cost_of
+from colony.lifecycle.receipt import Receipt, cost_of
 from colony.lifecycle.spending import purse_of, recorded
 from colony.lifecycle.state import is_empty
 from colony.lifecycle.stopping import stop_jobs
@@ -254,9 +254,8 @@ def _of(found: Mapping[str, Any]) -> Reaped:
 
 def _emptied(ground: Ground, stack: str, state: State) -> bool:
     """Whether it was up, and its state is empty: by plain `pulumi destroy`, or the operator's."""
-    steps = [line.get("what") for line in records_of(ground, stack).lines("events")]
-    since = len(steps) - 1 - steps[::-1].index("leased") if "leased" in steps else len(steps)
-    return "up" in steps[since:] and is_empty(state())
+    steps = [line.get("what") for line in this_life(records_of(ground, stack))]
+    return "up" in steps and is_empty(state())
 
 
 def _broke(ground: Ground, stack: str) -> BudgetVerdict | None:
@@ -293,7 +292,7 @@ def write_receipt(
         reason=reason,
         seconds=seconds,
         events=ended.events,
-        cost=cost_of(spans, Marks(**completion.get("marks", {})), seconds),
+        cost=cost_of(spans, logged_marks(records, since), seconds),
         left=ended.left,
         swept=ended.swept,
         jobs={job: {"outcome": o, "reason": "", "exit_code": None}

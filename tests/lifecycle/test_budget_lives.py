@@ -97,6 +97,9 @@ def test_the_reaper_ends_what_has_spent_its_budget_and_nothing_before(tmp_path):
     assert (reaped["action"], reaped["clean"]) == ("reap", True)
     assert "of $4.00 (drain)" in reaped["reason"]
     assert left(world) == []
+    paid = colony("history", "broke", "--world", world, "--format", "json").json
+    parts = paid["receipts"][-1]["cost"]["parts"]
+    assert parts["running"] > max(parts["provisioning"], parts["draining"]) > 0
 
 
 def _said(world, signal):

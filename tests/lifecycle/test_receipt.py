@@ -5,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colony.lifecycle.ground import Span, Thing
+from colony.lifecycle.logbook import logged_marks
 from colony.lifecycle.receipt import PARTS, Cost, Marks, Receipt, cost_of, worst
+from colony.records import Records
+from colony.storage.folder import Folder
 
 
 def span(start, end, price):
@@ -42,6 +45,36 @@ def test_a_node_that_came_late_is_not_billed_for_before():
 def test_parts_that_never_began_cost_nothing(marks, part):
     cost = cost_of([span(0, 3600, 1.0)], marks, 3600)
     assert [name for name, usd in cost.parts.items() if usd] == [part]
+
+
+LEASED = {"at": 100, "what": "leased"}
+UP = {"at": 160, "what": "up"}
+ENDING = {"at": 900, "what": "ending"}
+RUN = {"up": 60.0, "admitted": 70.0, "started": 80.0, "ended": 700.0}
+
+
+@pytest.mark.parametrize(
+    "lines, completion, marks",
+    [
+        ([LEASED, UP, ENDING], {"at": 500}, Marks(60, 60, 60, 400)),
+        ([LEASED, UP, ENDING], None, Marks(60, 60, 60, 800)),
+        ([LEASED, UP, {"at": 300, "what": "up"}, ENDING], None, Marks(60, 60, 60, 800)),
+        ([LEASED, ENDING], None, Marks(None, None, None, 800)),
+        ([{"at": 1, "what": "leased"}, {"at": 2, "what": "up"}, LEASED, ENDING], None,
+         Marks(None, None, None, 800)),
+        ([LEASED, UP, ENDING], {"at": 500, "marks": RUN}, Marks(**RUN)),
+        ([], None, Marks()),
+    ],
+)  # fmt: skip
+def test_of_a_life_that_nobody_watched_the_log_says_when_its_parts_ended(
+    tmp_path, lines, completion, marks
+):
+    records = Records(Folder(tmp_path), "demo")
+    for line in lines:
+        records.append("events", line)
+    if completion:
+        records.write("completion", completion)
+    assert logged_marks(records, 100) == marks
 
 
 times = st.integers(0, 10**9).map(lambda milliseconds: milliseconds / 1000)
