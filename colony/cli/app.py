@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from colony.cli.backend import remembered
+from colony.cli.groups import add_groups
+from colony.cli.options import (
+    AsFormat,
+    BackendUrl,
+    By,
+    Catalog,
+    Context,
+    EnvFile,
+    Envs,
+    File,
+    Files,
+    Format,
+    Kubernetes,
+    LocalState,
+    Name,
+    On,
+    ProvisionTimeout,
+    Ranking,
+    Secrets,
+    Without,
+    WorldDir,
+    Yes,
+    envs_of,
+)
 from jobs.errors import ColonyError, InputError, NoOffer
 
 __all__ = ["app", "run_app"]
@@ -22,91 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-prices = typer.Typer(help="The price catalogue.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(prices, name="prices")
-scale = typer.Typer(help="Workers of an elastic job.", rich_markup_mode=None)
-app.add_typer(scale, name="scale")
-node = typer.Typer(
-    help="Machines of a colony that is up.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(node, name="node")
-pins = typer.Typer(help="The layers' charts.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(pins, name="charts")
-
-
-class Format(str, Enum):
-    TEXT = "text"
-    JSON = "json"
-
-
-class By(str, Enum):
-    EXPECTED = "expected"
-    STICKER = "sticker"
-
-
-Files = Annotated[list[Path], typer.Argument(help="A colony, a job, or a SkyPilot task.")]
-File = Annotated[Path, typer.Argument(help="A colony, a job, or a SkyPilot task.")]
-Name = Annotated[str, typer.Argument(help="The colony's name.")]
-AsFormat = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
-Envs = Annotated[list[str] | None, typer.Option("--env", help="K=V; or K, from your environment.")]
-EnvFile = Annotated[
-    Path | None, typer.Option("--env-file", help="A file of K=V lines; --env wins over it.")
-]
-Secrets = Annotated[
-    list[str] | None,
-    typer.Option("--secret", help="As --env, for a secret of the file; K alone keeps it unseen."),
-]
-Catalog = Annotated[
-    Path | None, typer.Option("--catalog", help="A folder of price files (SkyPilot v8 CSV).")
-]
-WorldDir = Annotated[
-    Path | None,
-    typer.Option("--world", envvar="COLONY_WORLD", help="Work on this simulated world."),
-]
-BackendUrl = Annotated[
-    str,
-    typer.Option(
-        "--backend", envvar="COLONY_BACKEND", callback=remembered,
-        help="Where states and leases are: file://, s3://, gs://, azblob://, https://.",
-    ),
-]  # fmt: skip
-On = Annotated[
-    str | None, typer.Option("--on", help="A colony that is there already: its jobs join it.")
-]
-Kubernetes = Annotated[
-    Path | None,
-    typer.Option("--kubernetes", help="A test cluster's kubeconfig: objects really go there."),
-]
-Context = Annotated[
-    str | None, typer.Option("--context", help="Of that kubeconfig; default its current one.")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
-ProvisionTimeout = Annotated[
-    str | None,
-    typer.Option("--provision-timeout", help="How long to look for capacity; default 60m."),
-]
-LocalState = Annotated[
-    bool, typer.Option("--local-state", help="Accept that only this machine can end the colony.")
-]
-Ranking = Annotated[By, typer.Option("--by", help="What to rank offers by.")]
-Without = Annotated[
-    list[str] | None,
-    typer.Option("--without", hidden=True, help="drain, sweep or lease: shows what each is for."),
-]
-
-JobName = Annotated[str, typer.Argument(metavar="NAME/JOB", help="A colony's elastic job.")]
-ClusterName = Annotated[str, typer.Argument(metavar="NAME/CLUSTER", help="A colony's cluster.")]
-NodeNames = Annotated[
-    list[str],
-    typer.Argument(metavar="HOST...", help="[USER@]ADDRESS[:PORT] on-prem; a pool on a cloud."),
-]
-NodeCount = Annotated[int, typer.Option("--count", min=1, help="So many in each named pool.")]
-ScaleTimeout = Annotated[
-    str | None, typer.Option("--timeout", help="60s, 5m, …; default: the job's own.")
-]
-ScaleScript = Annotated[
-    Path | None, typer.Option("--script", help="Run where the launcher runs, with the workers.")
-]
+add_groups(app)
 
 
 @app.command()
@@ -120,7 +59,7 @@ def validate(
     """Check files; nothing is created, nothing is asked of a cloud."""
     from colony.cli import files as commands
 
-    raise typer.Exit(commands.validate(files, _envs(env, env_file, secret), output.value))
+    raise typer.Exit(commands.validate(files, envs_of(env, env_file, secret), output.value))
 
 
 @app.command()
@@ -138,7 +77,7 @@ def plan(
     from colony.cli import plan as commands
 
     raise typer.Exit(
-        commands.plan(file, catalog, top, by.value, _envs(env, env_file, secret), output.value)
+        commands.plan(file, catalog, top, by.value, envs_of(env, env_file, secret), output.value)
     )
 
 
@@ -153,7 +92,7 @@ def render(
     """Print the Kubernetes manifests of a file's jobs."""
     from colony.cli import files as commands
 
-    raise typer.Exit(commands.render(file, backend, _envs(env, env_file, secret)))
+    raise typer.Exit(commands.render(file, backend, envs_of(env, env_file, secret)))
 
 
 @app.command()
@@ -195,8 +134,8 @@ def rehearse(
     from colony.cli import life as commands
 
     request = commands.Request(
-        files, _envs(env, env_file, secret), catalog, output.value, world=world or report, yes=True,
-        without=without or [], simulated=True, kubernetes=kubernetes, context=context,
+        files, envs_of(env, env_file, secret), catalog, output.value, world=world or report,
+        yes=True, without=without or [], simulated=True, kubernetes=kubernetes, context=context,
         anywhere=anywhere, helm=helm, provision_timeout=provision_timeout, hosts=hosts,
     )  # fmt: skip
     raise typer.Exit(commands.rehearse(request, seed, faults, execute))
@@ -225,7 +164,7 @@ def run(
     from colony.cli import life as commands
 
     request = commands.Request(
-        [file], _envs(env, env_file, secret), catalog, output.value, world=world, yes=yes,
+        [file], envs_of(env, env_file, secret), catalog, output.value, world=world, yes=yes,
         local_state=local_state, without=without or [], on=on,
         provision_timeout=provision_timeout,
     )  # fmt: skip
@@ -251,7 +190,7 @@ def up(
     from colony.cli import life as commands
 
     request = commands.Request(
-        [file], _envs(env, env_file, secret), catalog, output.value, world=world, yes=yes,
+        [file], envs_of(env, env_file, secret), catalog, output.value, world=world, yes=yes,
         local_state=local_state, on=on, provision_timeout=provision_timeout,
     )  # fmt: skip
     raise typer.Exit(commands.up(request))
@@ -270,7 +209,7 @@ def preview(
     from colony.cli import life as commands
 
     request = commands.Request(
-        [file], _envs(env, env_file, secret), catalog, output.value, simulated=True
+        [file], envs_of(env, env_file, secret), catalog, output.value, simulated=True
     )
     raise typer.Exit(commands.preview(request))
 
@@ -469,100 +408,6 @@ def sweep(
     raise typer.Exit(commands.sweep(name, expired, world, yes, output.value))
 
 
-@scale.callback(invoke_without_command=True)
-def scale_files(
-    context: typer.Context,
-    files: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", help="ScaleIn and ScaleOut documents.")
-    ] = None,
-    on: Annotated[str | None, typer.Option(help="The job's colony.")] = None,
-    world: WorldDir = None,
-    backend: BackendUrl = "",
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """Let an elastic job grow or shrink while it runs, and wait until it has."""
-    if context.invoked_subcommand:
-        return
-    if not files:
-        typer.echo(context.get_help())
-        raise typer.Exit(2)
-    from colony.cli import scale as commands
-
-    raise typer.Exit(commands.scale_by_files(files, on, world, output.value))
-
-
-@scale.command("out")
-def scale_out(
-    target: JobName,
-    count: Annotated[int | None, typer.Option(help="So many workers more.")] = None,
-    names: Annotated[str | None, typer.Option(help="These new workers: a,b")] = None,
-    timeout: ScaleTimeout = None,
-    script: ScaleScript = None,
-    world: WorldDir = None,
-    backend: BackendUrl = "",
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """Add workers; all of them run before the job hears of one, or none is left."""
-    from colony.cli import scale as commands
-
-    wish = commands.Wish("out", target, count, names, timeout, script)
-    raise typer.Exit(commands.scale_by_words(wish, world, output.value))
-
-
-@scale.command("in")
-def scale_in(
-    target: JobName,
-    count: Annotated[int | None, typer.Option(help="The newest so many.")] = None,
-    names: Annotated[str | None, typer.Option(help="These workers: a,b")] = None,
-    timeout: ScaleTimeout = None,
-    script: ScaleScript = None,
-    world: WorldDir = None,
-    backend: BackendUrl = "",
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """Take workers away, when the job has let go of them."""
-    from colony.cli import scale as commands
-
-    wish = commands.Wish("in", target, count, names, timeout, script)
-    raise typer.Exit(commands.scale_by_words(wish, world, output.value))
-
-
-@node.command("add")
-def node_add(
-    target: ClusterName,
-    names: NodeNames,
-    accelerators: Annotated[
-        str | None, typer.Option(help="What each host has, A100:8; default: asked of it.")
-    ] = None,
-    count: NodeCount = 1,
-    yes: Yes = False,
-    world: WorldDir = None,
-    backend: BackendUrl = "",
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """Join hosts, one by one, or make a cloud's pool larger."""
-    from colony.cli import nodes as commands
-
-    code = commands.add(target, names, accelerators, count, world, yes, output.value)
-    raise typer.Exit(code)
-
-
-@node.command("remove")
-def node_remove(
-    target: ClusterName,
-    names: NodeNames,
-    count: NodeCount = 1,
-    yes: Yes = False,
-    world: WorldDir = None,
-    backend: BackendUrl = "",
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """Drain hosts and give them back, one by one, or make a cloud's pool smaller."""
-    from colony.cli import nodes as commands
-
-    raise typer.Exit(commands.remove(target, names, count, world, yes, output.value))
-
-
 @app.command()
 def setup() -> None:
     """Find, install or build the Pulumi CLI."""
@@ -577,58 +422,6 @@ def doctor(output: AsFormat = Format.TEXT) -> None:
     from colony.cli import machine as commands
 
     raise typer.Exit(commands.doctor(output.value))
-
-
-@prices.command("show")
-def prices_show(
-    accelerator: Annotated[str | None, typer.Argument(help="`H100`, `A100-80GB`, …")] = None,
-    cloud: Annotated[str | None, typer.Option(help="Only this cloud.")] = None,
-    region: Annotated[str | None, typer.Option(help="Only this region.")] = None,
-    catalog: Catalog = None,
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """List the catalogue's prices, with their dates."""
-    from colony.cli import files as commands
-
-    raise typer.Exit(commands.prices(accelerator, cloud, region, catalog, output.value))
-
-
-@prices.command("refresh")
-def prices_refresh(
-    source: Annotated[str, typer.Option("--from", help="gpuhunt, aws, azure or gcp.")] = "gpuhunt",
-    region: Annotated[
-        list[str] | None, typer.Option(help="Only this region (of aws, azure, gcp); repeat it.")
-    ] = None,
-    url: Annotated[str, typer.Option(help="A mirror of the source.")] = "",
-    output: AsFormat = Format.TEXT,
-) -> None:
-    """Fetch newer prices into your own folder (COLONY_PRICES, ~/.colony/prices)."""
-    from colony.cli import prices as commands
-
-    raise typer.Exit(commands.refresh(source, region or [], url, output.value))
-
-
-@pins.command("lock")
-def charts_lock(output: AsFormat = Format.TEXT) -> None:
-    """Write the digest of each pinned chart, as its repository has it, into the lock file."""
-    from colony.cli import charts as commands
-
-    raise typer.Exit(commands.lock(output.value))
-
-
-@pins.command("check")
-def charts_check(output: AsFormat = Format.TEXT) -> None:
-    """Compare entries, lock file, repositories, and the charts' own values."""
-    from colony.cli import charts as commands
-
-    raise typer.Exit(commands.check(output.value))
-
-
-def _envs(env: list[str] | None, file: Path | None, secret: list[str] | None) -> list[str]:
-    """Later ones win: the file's, then --env, then --secret."""
-    from colony.documents import SecretItem, env_file
-
-    return [*(env_file(file) if file else []), *(env or []), *map(SecretItem, secret or [])]
 
 
 def run_app() -> None:
