@@ -58,6 +58,7 @@ def definitions(cluster):
     cluster.delete("v1/Namespace", SPACE)
     for each in found:
         cluster.delete(DEFINITION, each["metadata"]["name"])
+    cluster.wait(lambda: not any(cluster.serves(*each) for each in wanted), 60, "they are gone")
 
 
 @pytest.fixture(scope="module")

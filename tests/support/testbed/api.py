@@ -181,6 +181,15 @@ class Api:
         return self._dynamic.resources.get(api_version=version, kind=name)
 
     def _kinds(self, is_wanted: Callable[[Any], bool]) -> Names:
+        from kubernetes.dynamic.exceptions import NotFoundError
+
+        try:
+            return self._served(is_wanted)
+        except NotFoundError:  # the last definition of a group went while the groups were read
+            self._dynamic.resources.invalidate_cache()
+            return self._served(is_wanted)
+
+    def _served(self, is_wanted: Callable[[Any], bool]) -> Names:
         return sorted(
             {
                 f"{found.group_version}/{found.kind}"
