@@ -36,7 +36,8 @@ def with_contexts(spec: ColonySpec) -> tuple[ColonySpec, list[str]]:
 
 
 def kubeconfigs_of(spec: ColonySpec, placement: Placement) -> dict[str, str]:
-    """Existing cluster -> its kubeconfig's text. Raises InputError for an unknown context."""
+    """Existing cluster -> its kubeconfig's text, whose current context is the cluster's. Raises
+    InputError for an unknown context."""
     given = {cluster.name: cluster for cluster in spec.clusters}
     found = {}
     for placed in placement.clusters:
@@ -49,7 +50,8 @@ def kubeconfigs_of(spec: ColonySpec, placement: Placement) -> dict[str, str]:
             hint = f"it has {', '.join(map(str, names)) or 'none'}"
             message = f"{path} has no context `{placed.context}`"
             raise InputError(Problem(f"clusters.{placed.name}.context", message, hint))
-        found[placed.name] = path.read_text()
+        # Whoever reads it reaches that cluster, whatever the user's current one is.
+        found[placed.name] = yaml.safe_dump({**content, "current-context": placed.context})
     return found
 
 

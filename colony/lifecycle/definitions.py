@@ -30,6 +30,8 @@ __all__ = ["CRDS", "foreseen", "name_definitions", "note_definitions", "remove_d
 CRDS = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
                 False)  # fmt: skip
 RELEASE = "kubernetes:helm.sh/v3:Release"
+MANIFESTS = (".yaml", ".yml", ".json")
+"""What Helm installs of `crds/`; a README may be there, too."""
 RECORD = "definitions"
 """By the identifier of a cluster: `ours`, and `before` where charts of the user's own go in."""
 DEADLINE = 30.0
@@ -75,7 +77,7 @@ def name_definitions(ground: Ground, stack: str, state: Mapping[str, Any]) -> li
             continue
         try:
             brought = set(_brought(KubeApi(kubeconfig), _releases(state, cluster.identifier)))
-        except ColonyError as error:
+        except Exception as error:  # whatever a chart has in it: the destroy follows
             notes.append(f"CRDs of layers may be left on {cluster.identifier}: {error}")
             continue
         noted["ours"] = sorted({*noted["ours"], *(brought - set(noted["before"]))})
@@ -87,10 +89,10 @@ def remove_definitions(ground: Ground, stack: str, tell: Tell) -> list[str]:
     """After the destroy. Returns what stays, and why."""
     known = records_of(ground, stack).read(RECORD) or {}
     ours = {name: each["ours"] for name, each in known.items() if each["ours"]}
-    ways = _kubeconfigs(ground, stack) if ours else {}
     notes: list[str] = []
     for identifier, names in ours.items():
         try:
+            ways = _kubeconfigs(ground, stack)
             if identifier not in ways:
                 raise NotReady("the stack config does not say how it is reached")
             notes += _removed(ground, KubeApi(ways[identifier]), names, tell)
@@ -136,7 +138,8 @@ def _brought(api: KubeApi, releases: Iterable[Mapping[str, Any]]) -> Iterator[st
         selector = f"owner=helm,name={release.get('name')}"
         for secret in api.listed(SECRETS, str(release.get("namespace")), selector):
             for file in opened(secret).get("chart", {}).get("files") or []:
-                if str(file.get("name", "")).startswith("crds/"):
+                name = str(file.get("name", ""))
+                if name.startswith("crds/") and name.endswith(MANIFESTS):
                     yield from _defined(base64.b64decode(file["data"]))
 
 

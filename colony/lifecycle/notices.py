@@ -33,12 +33,15 @@ def heed(item: Following, objects: Iterable[Object]) -> list[str]:
     warned = [each for each in known if each.get("kind") == "Node" and _scheduled(each)]
     if not warned:
         return []
-    told = []
-    with suppress(ColonyError):  # the next look tries again; without events nothing is known
+    told: list[str] = []
+    try:
         events = item.access.objects("Event", NAMESPACE)
-        going = {_name(node) for node in warned if any(_takes(each, node) for each in events)}
-        for pod in known:
-            if pod.get("kind") == "Pod" and _runs(pod) and pod["spec"].get("nodeName") in going:
+    except ColonyError:  # nothing is known: the next look tries again
+        return told
+    going = {_name(node) for node in warned if any(_takes(each, node) for each in events)}
+    for pod in known:
+        if pod.get("kind") == "Pod" and _runs(pod) and pod["spec"].get("nodeName") in going:
+            with suppress(ColonyError):  # a disruption budget may forbid one, and not the others
                 item.access.evict(pod["metadata"]["namespace"], _name(pod))
                 told.append(_name(pod))
     return told

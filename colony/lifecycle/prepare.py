@@ -22,7 +22,7 @@ from components.layer_found import FoundLayer, as_argument
 from components.lease import Lease
 from components.placement import ClusterPlacement, Placement
 from components.spec import OWNED, ColonySpec
-from jobs.errors import InputError
+from jobs.errors import InputError, Problem
 
 __all__ = ["Plan", "make_lease", "place_again", "prepare", "prepare_again"]
 
@@ -92,11 +92,14 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     stack = plan.spec.name
     records = records_of(ground, stack)
     lease = records.lease()
+    there = stack in ground.engine.stacks() and lease is not None
+    recorded = ground.engine.config(stack).get("colony:placement") if there else None
+    if recorded:
+        _same_contexts(Placement.model_validate_json(recorded), plan.placement)
     plan = find_layers(ground, plan, tell)
-    if stack not in ground.engine.stacks() or lease is None:
+    if not there or lease is None:
         prepare(ground, plan, safeties=ALL, attached=False)
         return plan
-    recorded = ground.engine.config(stack).get("colony:placement")
     if recorded:
         known = _as_recorded(Placement.model_validate_json(recorded), plan.placement, plan.spec)
         plan = replace(plan, placement=_reached_as(known, plan.placement), recorded=True)
@@ -148,6 +151,23 @@ def _configure(ground: Ground, plan: Plan, lease: Lease) -> None:
     """Writes the placement and the recorded price into the stack config, once."""
     plain, secrets = stack_config(records_of(ground, plan.spec.name), plan, lease)
     ground.engine.configure(plan.spec.name, plain, secrets)
+
+
+def _same_contexts(recorded: Placement, wanted: Placement) -> None:
+    """An existing cluster is never left for another by an `up`: often only the current context has
+    changed. Raises InputError."""
+    known = {each.name: each.context for each in recorded.clusters}
+    problems = [
+        Problem(
+            f"clusters.{each.name}.context",
+            f"is `{each.context}`, and the colony is on `{known[each.name]}`",
+            f"write `context: {known[each.name]}` into the file, or end the colony first",
+        )
+        for each in wanted.clusters
+        if each.context and known.get(each.name, each.context) not in (None, each.context)
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def _as_recorded(recorded: Placement, wanted: Placement, spec: ColonySpec) -> Placement:

@@ -43,7 +43,9 @@ class AzureBlob(Bucket):
             dates.append(answer.http_response.headers.get("Date"))
 
         with _explained(self._at):
-            names = self._container.list_blob_names(results_per_page=1, raw_response_hook=seen)
+            names = self._container.list_blob_names(
+                name_starts_with=self._at.prefix or None, results_per_page=1, raw_response_hook=seen
+            )
             next(iter(names), None)
         return seconds_of(dates[-1]) if dates else None
 

@@ -40,7 +40,9 @@ class S3(Bucket):
 
     def now(self) -> float | None:
         with _explained(self._at):
-            answer = self._client.list_objects_v2(Bucket=self._at.place, MaxKeys=1)
+            answer = self._client.list_objects_v2(  # all that may be listed may be the prefix
+                Bucket=self._at.place, Prefix=self._at.prefix, MaxKeys=1
+            )
         return seconds_of(answer["ResponseMetadata"]["HTTPHeaders"].get("date"))
 
     def _get(self, key: str) -> Stored:

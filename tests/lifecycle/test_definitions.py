@@ -20,6 +20,7 @@ from colony.lifecycle.state import KUBERNETES
 from colony.storage.folder import Folder
 from components.layer_choice import ChosenLayer
 from components.layer_spec import LayerChoice
+from jobs.errors import RunFailed
 
 PLACE = "existing/theirs"
 OWN = charts.Layer(
@@ -142,15 +143,17 @@ def test_a_cluster_that_does_not_answer_is_told(ground, monkeypatch):
     assert "does not say how it is reached" in told
 
 
-def test_what_a_chart_of_ones_own_brought_is_in_helms_record(ground, served):
-    crds = "kind: CustomResourceDefinition\nmetadata: {name: %s}\n---\nkind: Other\n"
-    files = [
-        {"name": f"crds/{name}.yaml", "data": base64.b64encode((crds % name).encode()).decode()}
-        for name in ("new.b", "old.b")
+CRD = "kind: CustomResourceDefinition\nmetadata: {name: %s}\n---\nkind: Other\n"
+
+
+def with_release(api, files):
+    """The state of a release of the user's own chart; Helm's record of it has these files."""
+    listed = [
+        {"name": name, "data": base64.b64encode(text.encode()).decode()}
+        for name, text in files.items()
     ]
-    packed = gzip.compress(json.dumps({"chart": {"files": files}}).encode())
+    packed = gzip.compress(json.dumps({"chart": {"files": listed}}).encode())
     release = base64.b64encode(base64.b64encode(packed)).decode()
-    api = served(Api(new_b=0, old_b=0, other_b=0))
     api.secrets = [{"data": {"release": release}}]
     provider = {
         "type": KUBERNETES, "urn": "urn:p", "id": "1",
@@ -160,7 +163,35 @@ def test_what_a_chart_of_ones_own_brought_is_in_helms_record(ground, served):
         "type": "kubernetes:helm.sh/v3:Release", "urn": "urn:r", "provider": "urn:p::1",
         "inputs": {"name": "fleet", "namespace": "fleet"},
     }  # fmt: skip
+    return {"resources": [provider, made]}
+
+
+def test_what_a_chart_of_ones_own_brought_is_in_helms_record(ground, served):
+    api = served(Api(new_b=0, old_b=0, other_b=0))
+    files = {f"crds/{name}.yaml": CRD % name for name in ("new.b", "old.b")}
     noted(ground, [], before=["old.b"])
-    assert name_definitions(ground, "s", {"resources": [provider, made]}) == []
+    state = with_release(api, {**files, "crds/README.md": "note: this: is no manifest"})
+    assert name_definitions(ground, "s", state) == []
     assert removed(ground) == []
     assert list(api.crds) == ["old.b", "other.b"]
+
+
+@pytest.mark.parametrize("text", ["a: b: c", "kind: CustomResourceDefinition", "\x00"])
+def test_a_chart_that_cannot_be_read_does_not_stop_the_end(ground, served, text):
+    api = served(Api(a_b=0))
+    noted(ground, ["a.b"], before=[])
+    [told] = name_definitions(ground, "s", with_release(api, {"crds/odd.yaml": text}))
+    assert told.startswith(f"CRDs of layers may be left on {PLACE}: ")
+    assert removed(ground) == []
+    assert api.crds == {}
+
+
+def test_a_config_that_cannot_be_read_is_told(ground, served):
+    def broken(stack):
+        raise RunFailed("no config")
+
+    noted(ground, ["a.b"])
+    api = served(Api(a_b=0))
+    ground.engine.config = broken
+    assert removed(ground) == [f"CRDs of layers may be left on {PLACE}: no config"]
+    assert list(api.crds) == ["a.b"]

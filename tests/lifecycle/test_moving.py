@@ -8,10 +8,11 @@ import yaml
 from colony_command import colony
 
 from colony.lifecycle.moving import moved
-from colony.lifecycle.prepare import _as_recorded
+from colony.lifecycle.prepare import _as_recorded, _same_contexts
 from colony.rehearsal.world import World, left
 from components.placement import Placement
 from components.spec import ColonySpec
+from jobs.errors import InputError
 
 OLD = {"eks": "us-east-1", "aks": "eastus", "gke": "us-central1"}
 NEW = {"eks": "us-west-2", "aks": "westus2", "gke": "us-east4"}
@@ -150,6 +151,24 @@ def test_where_a_job_asks_to_be_counts_as_well(need):
     asked = ColonySpec.model_validate({"name": "wide", "jobs": [{**job, "run": "true"}]})
     wanted = placement(region=need["region"], zone=need.get("zone"), job="train")
     assert _as_recorded(placement(zone="us-east-1a", job="train"), wanted, asked) == wanted
+
+
+def existing(context, name="main"):
+    cluster = {"name": name, "cloud": "existing", "region": "", "context": context}
+    return Placement.model_validate({"clusters": [cluster], "jobs": {}})
+
+
+def test_another_context_is_refused_since_an_existing_cluster_is_not_left_for_another():
+    with pytest.raises(InputError, match="is `b`, and the colony is on `a`") as refused:
+        _same_contexts(existing("a"), existing("b"))
+    assert "write `context: a` into the file" in str(refused.value)
+    for before, after in [
+        (existing("a"), existing("a")),
+        (existing("a"), existing("b", "other")),
+        (existing("a"), placement()),
+        (placement(), existing("a")),
+    ]:
+        _same_contexts(before, after)
 
 
 def state(type_, **inputs):

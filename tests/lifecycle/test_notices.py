@@ -86,3 +86,17 @@ def test_an_eviction_that_is_refused_is_tried_at_the_next_look(monkeypatch):
         observed(item, 5.0)
     observed(item, 10.0)
     assert item.access.evicted == [("research", "a")]
+
+
+def test_a_pod_that_must_not_be_evicted_keeps_no_other_one_from_it(monkeypatch):
+    pods = [pod("a", "one"), pod("b", "one")]
+    item = following([node("one")], [event("one")], pods)
+    evict = item.access.evict
+
+    def some(namespace, name):
+        if name == "a":
+            raise ColonyError("Cannot evict pod as it would violate the pod's disruption budget")
+        evict(namespace, name)
+
+    monkeypatch.setattr(item.access, "evict", some)
+    assert heed(item, [node("one"), *pods]) == ["b"]

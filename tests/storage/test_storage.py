@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from colony.storage import s3
 from colony.storage.base import ABSENT, Conflict, change
+from colony.storage.urls import read_url
 
 LEASE = ".colony/colony/demo/lease.json"
 OTHER = ".colony/colony/other/lease.json"
@@ -180,3 +183,16 @@ def test_a_backend_says_what_time_it_is_there(kind):
     if kind.service:
         there = kind.service.clock = 1_900_000_000.0
     assert kind.open().now() == pytest.approx(there, abs=30)
+
+
+def test_a_clock_is_asked_of_the_prefix_alone_which_may_be_all_that_one_may_list(monkeypatch):
+    asked = {}
+
+    def listed(**given):
+        asked.update(given)
+        date = "Fri, 17 Jan 2025 00:00:00 GMT"
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+    monkeypatch.setattr(s3, "_client", lambda at: SimpleNamespace(list_objects_v2=listed))
+    assert s3.S3(read_url("s3://bucket/team")).now() == 1737072000.0
+    assert asked["Prefix"] == "team/"
