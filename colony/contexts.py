@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from components.placement import Placement
 from components.spec import Cloud, ClusterSpec, ColonySpec
 from jobs.errors import InputError, Problem
 
-__all__ = ["kubeconfigs_of", "with_contexts"]
+__all__ = ["in_context", "kubeconfigs_of", "with_contexts"]
 
 
 def with_contexts(spec: ColonySpec) -> tuple[ColonySpec, list[str]]:
@@ -50,9 +51,18 @@ def kubeconfigs_of(spec: ColonySpec, placement: Placement) -> dict[str, str]:
             hint = f"it has {', '.join(map(str, names)) or 'none'}"
             message = f"{path} has no context `{placed.context}`"
             raise InputError(Problem(f"clusters.{placed.name}.context", message, hint))
-        # Whoever reads it reaches that cluster, whatever the user's current one is.
-        found[placed.name] = yaml.safe_dump({**content, "current-context": placed.context})
+        found[placed.name] = in_context(path.read_text(), placed.context)
     return found
+
+
+def in_context(kubeconfig: str, context: str | None) -> str:
+    """The text with that context as its current one: whoever reads it reaches that cluster,
+    whatever the user's current one is. What is no kubeconfig stays."""
+    with suppress(yaml.YAMLError):
+        content = yaml.safe_load(kubeconfig)
+        if context and isinstance(content, dict):
+            return yaml.safe_dump({**content, "current-context": context})
+    return kubeconfig
 
 
 def _path(cluster: ClusterSpec | None) -> Path:

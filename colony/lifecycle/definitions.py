@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from colony.contexts import in_context
 from colony.kubeapi import KubeApi, Resource
 from colony.lifecycle.ground import Ground, Tell, records_of
 from colony.lifecycle.helm_records import SECRETS, opened
@@ -172,7 +173,9 @@ def _kubeconfigs(ground: Ground, stack: str) -> dict[str, str]:
     given = json.loads(config.get("colony:kubeconfigs") or "{}")
     placed = config.get("colony:placement")
     found = {
-        f"existing/{each.context}": ground.kubeconfig(given.get(each.name, ""))
+        f"existing/{each.context}": ground.kubeconfig(
+            in_context(given.get(each.name, ""), each.context)
+        )
         for each in (Placement.model_validate_json(placed).clusters if placed else [])
         if each.cloud == Cloud.EXISTING.value
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from colony.contexts import in_context
 from colony.kubeapi import KubeApi, Resource
 from colony.lifecycle.ground import Ground, Tell, deployment_of
 from colony.lifecycle.state import KUBERNETES, plain, resources
@@ -45,9 +46,7 @@ def free_releases(ground: Ground, stack: str, tell: Tell) -> None:
 def interrupted_releases(deployment: Mapping[str, Any]) -> Iterator[Interrupted]:
     """Those that a state's pending operations name."""
     providers = {
-        f"{each['urn']}::{each.get('id')}": str(
-            plain(each.get("inputs") or {}).get("kubeconfig") or ""
-        )
+        f"{each['urn']}::{each.get('id')}": _kubeconfig(plain(each.get("inputs") or {}))
         for each in resources(deployment)
         if each["type"] == KUBERNETES
     }
@@ -60,6 +59,10 @@ def interrupted_releases(deployment: Mapping[str, Any]) -> Iterator[Interrupted]
                 str(inputs.get("name")),
                 providers.get(str(found.get("provider")), ""),
             )
+
+
+def _kubeconfig(provider: Mapping[str, Any]) -> str:
+    return in_context(str(provider.get("kubeconfig") or ""), provider.get("context"))
 
 
 def unlock(api: KubeApi, release: Interrupted, tell: Tell) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from colony.contexts import in_context
 from colony.lifecycle.ground import LiveCluster, Thing
 from colony.lifecycle.kinds import named
 
@@ -55,7 +56,7 @@ def live_clusters(deployment: Mapping[str, Any]) -> list[LiveCluster]:
                 else provider["urn"].rsplit("::", 1)[-1],
                 cloud=_cloud(owner) if owner else "existing",
                 identifier=identifier,
-                kubeconfig=str(inputs.get("kubeconfig", "")),
+                kubeconfig=in_context(str(inputs.get("kubeconfig", "")), inputs.get("context")),
                 ours=owner is not None,
             )
         )

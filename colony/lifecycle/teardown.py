@@ -88,14 +88,16 @@ def end_colony(
     stack: str,
     tell: Tell,
     *,
-    since: float = 0.0,
+    since: float | None = None,
     safeties: Safeties = ALL,
     state: Mapping[str, Any] | None = None,
 ) -> Ended:
     """Ends a colony, however it was left. Raises RunFailed when another process holds it.
 
-    `state` is given by the run that has just made it; otherwise the backend is asked.
+    `state` is given by the run that has just made it; otherwise the backend is asked. Events are
+    told in seconds from `since`, which is the lease's beginning where it is not given.
     """
+    since = _begun(ground, stack) if since is None else since
     try:
         return _end(ground, stack, tell, since, safeties, state)
     except StackLocked:  # somebody was faster: wait for him, and see what is left to do
@@ -104,6 +106,14 @@ def end_colony(
         if stack in ground.engine.stacks():
             raise
         return _after_another(ground, stack, tell, since, safeties)
+
+
+def _begun(ground: Ground, stack: str) -> float:
+    """A lease that cannot be read keeps nobody from the end."""
+    with suppress(ColonyError, ValueError):
+        if lease := records_of(ground, stack).lease():
+            return float(lease.created)
+    return ground.now()
 
 
 def listed(ground: Ground, stack: str) -> Ended:

@@ -1,7 +1,11 @@
 """Commands about a colony that has ended: its receipt stands; nobody sees the engine's words."""
 
+import json
+
 import pytest
 from colony_command import colony, task
+
+from colony.rehearsal.world import World
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -30,3 +34,15 @@ def test_what_needs_it_alive_says_that_it_is_not(ended, command):
     done = colony(command, "tiny", "--world", ended)
     assert done.code == 2
     assert "tiny is not there any more (`colony history tiny` says how it ended)" in done.err
+
+
+def test_what_ends_a_detached_colony_tells_its_time_from_the_beginning_of_its_life(tmp_path):
+    world = tmp_path / "world"
+    World.create(world).close()
+    assert colony("up", task(tmp_path), "--yes", "--world", world).code == 0
+    done = colony("down", "tiny", "--yes", "--world", world)
+    assert done.code == 0, done.err
+    [receipt] = world.rglob("receipt.json")
+    known = json.loads(receipt.read_text())
+    at = [event["at"] for event in known["events"]]
+    assert at and 0 < min(at) <= max(at) <= known["virtual_seconds"]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import yaml
+
+from colony.lifecycle.releases import interrupted_releases
 from colony.lifecycle.state import is_empty, live_clusters, manifests, pending, plain
 
 ARN = "arn:aws:eks:us-east-1:000000000000:cluster/demo-main"
@@ -42,6 +45,24 @@ def test_a_cluster_that_was_refused_is_not_there_to_be_talked_to():
 def test_secrets_are_opened_where_the_export_has_them():
     assert live_clusters({"resources": [provider(ARN)]})[0].kubeconfig == "the kubeconfig"
     assert plain({"a": [{**SECRET, "ciphertext": "x"}]}) == {"a": ["the kubeconfig"]}
+
+
+def test_a_cluster_is_reached_in_the_context_of_its_provider_not_in_the_current_one():
+    text = '{"contexts": [{"name": "lab"}], "current-context": "production"}'
+    theirs = {**provider("existing/lab"), "id": "1"}
+    theirs["inputs"] = {**theirs["inputs"], "kubeconfig": text, "context": "lab"}
+    [found] = live_clusters({"resources": [theirs]})
+    assert yaml.safe_load(found.kubeconfig)["current-context"] == "lab"
+    release = {
+        "type": "kubernetes:helm.sh/v3:Release", "provider": f"{theirs['urn']}::1",
+        "inputs": {"name": "kueue", "namespace": "kueue-system"},
+    }  # fmt: skip
+    half = {
+        "resources": [theirs],
+        "pending_operations": [{"type": "creating", "resource": release}],
+    }
+    [interrupted] = interrupted_releases(half)
+    assert interrupted.kubeconfig == found.kubeconfig
 
 
 def test_a_pending_operation_is_not_empty():
