@@ -109,6 +109,8 @@ class Engine:
 
     def select(self, stack: str) -> bool:
         """Makes the stack where it is missing. True if it was made."""
+        if self._files:
+            self._files.fetch(stack)
         try:
             self._run("stack", "init", self.qualified(stack), "--no-select")
         except CliFailed as failure:

@@ -25,7 +25,8 @@ class StackFiles:
         self._asked: set[str] = set()
 
     def fetch(self, stack: str) -> None:
-        """Asks the backend once, and again where the file is gone."""
+        """Asks the backend once, and again where the file is gone. Where others have ended that
+        stack, what is known of it goes: the next of that name must not begin with it."""
         path = self._path(stack)
         if path.exists() and (stack in self._asked or not self._untouched(stack)):
             return
@@ -33,6 +34,9 @@ class StackFiles:
         if found := self._storage.read(_key(stack)):
             write_atomic(path, found.data)
             self._mark(stack)
+        else:
+            path.unlink(missing_ok=True)
+            self._seen(stack).unlink(missing_ok=True)
 
     def keep(self, stack: str) -> None:
         path = self._path(stack)

@@ -92,3 +92,15 @@ def test_the_next_stack_of_that_name_starts_anew(two):
     here.file.unlink()
     here.files.forget("demo")
     assert there.read() is None
+
+
+def test_what_another_machine_has_ended_is_forgotten_here_but_for_what_was_changed_by_hand(two):
+    """Else the next of that name would begin with the layers and kubeconfigs of the last."""
+    here, there = two
+    here.write("found: kueue")
+    there.read()
+    here.file.unlink()
+    here.files.forget("demo")
+    assert there.read() is None
+    there.file.write_text("nodes: 3")
+    assert there.read() == "nodes: 3"
