@@ -21,6 +21,7 @@ from colony.kubeapi import KubeApi, Resource
 from colony.lifecycle.ground import Ground, Tell, records_of
 from colony.lifecycle.helm_records import SECRETS, opened
 from colony.lifecycle.state import KUBERNETES, live_clusters, plain, resources
+from components.checks.owners import brings
 from components.layer_choice import ChosenLayer
 from components.placement import Placement
 from components.spec import Cloud
@@ -45,7 +46,7 @@ Foreseen = Mapping[str, list[str]]
 def foreseen(chosen: Iterable[ChosenLayer], there: frozenset[str]) -> Foreseen:
     """`ours`: what the charts of these layers bring to a cluster that has the CRDs `there`."""
     bringing = [each for each in chosen if not each.choice.skip_crds]
-    ours = {name for each in bringing for name in each.layer.provides.crds} - there
+    ours = {name for each in bringing for name, _ in brings(each)} - there
     own = any(each.choice.chart for each in bringing)
     return {"ours": sorted(ours), **({"before": sorted(there)} if own else {})}
 

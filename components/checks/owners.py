@@ -12,7 +12,7 @@ from jobs.data import parse
 from jobs.errors import Problem
 from jobs.spec import Backend
 
-__all__ = ["orphans", "pods_unqueued", "two_owners", "two_schedulers"]
+__all__ = ["brings", "orphans", "pods_unqueued", "two_owners", "two_schedulers"]
 
 
 def two_schedulers(cluster: Cluster) -> Iterator[Problem]:
@@ -46,7 +46,7 @@ def two_schedulers(cluster: Cluster) -> Iterator[Problem]:
 def two_owners(cluster: Cluster) -> Iterator[Problem]:
     owners = {crd: layer.name for layer in _kept(cluster) for crd in layer.provides.crds}
     for chosen in cluster.layers:
-        for crd, where in _brings(chosen):
+        for crd, where in brings(chosen):
             if crd in owners and owners[crd] != chosen.name:
                 yield Problem(where, f"{crd} is owned by {owners[crd]} already")
             owners.setdefault(crd, chosen.name)
@@ -104,7 +104,7 @@ def _frameworks(config: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _brings(chosen: ChosenLayer) -> Iterator[tuple[str, str]]:
+def brings(chosen: ChosenLayer) -> Iterator[tuple[str, str]]:
     """CRD and where it was said, those that a switch brings along included."""
     yield from ((crd, f"layers.{chosen.name}") for crd in chosen.layer.provides.crds)
     for path, crds in chosen.layer.bundles.items():

@@ -108,6 +108,13 @@ def test_what_is_not_there_yet_is_ours():
     assert "before" not in foreseen([own(skip_crds=True)], frozenset({"a.b"}))
 
 
+def test_what_a_switch_of_a_chart_brings_along_is_ours_as_well():
+    trainer = charts.load()["kubeflow-trainer"]
+    with_jobset = ChosenLayer(trainer, LayerChoice(), {"jobset": {"install": True}})
+    assert "jobsets.jobset.x-k8s.io" in foreseen([with_jobset], frozenset())["ours"]
+    assert "jobsets.jobset.x-k8s.io" not in foreseen([chosen(trainer)], frozenset())["ours"]
+
+
 def test_a_second_up_takes_none_of_the_first_ones_for_somebody_elses(ground, served):
     noted(ground, ["a.b"], before=["x.y"])
     note_definitions(ground, "s", {PLACE: {"ours": ["c.d"], "before": ["a.b", "x.y"]}})
