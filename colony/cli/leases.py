@@ -35,7 +35,7 @@ def keep(name: str, for_: str, world: Path | None, output: str) -> int:
         known(ground, name)
         lease = do_keep(ground, name, seconds, show.teller(None, stderr=output == "json"))
         until = kept_until(records_of(ground, name))
-        return _said(ground, lease, until, "kept until", output)
+        return _said(ground, lease, until, "kept until", output, {"kept_until": int(until)})
 
 
 def history(name: str | None, world: Path | None, output: str) -> int:
@@ -111,9 +111,16 @@ def _details(event: dict[str, Any]) -> str:
     return "; ".join(said)
 
 
-def _said(ground: Ground, lease: Lease, until: float, what: str, output: str) -> int:
+def _said(
+    ground: Ground,
+    lease: Lease,
+    until: float,
+    what: str,
+    output: str,
+    more: dict[str, int] | None = None,
+) -> int:
     if output == "json":
-        show.as_json(lease.model_dump(mode="json"))
+        show.as_json({**lease.model_dump(mode="json"), **(more or {})})
         return 0
     left = show.duration(until - ground.now())
     show.console().print(f"{lease.stack}: {what} {_time(until)}, in {left}", markup=False)

@@ -27,6 +27,7 @@ from colony.records import lease_in, stacks_with_records
 from components.lease import Lease
 from components.spec import BudgetAction
 from jobs.errors import ColonyError
+from jobs.quantities import format_duration
 
 __all__ = ["Reaped", "Verdict", "decide", "reap", "write_receipt"]
 
@@ -138,11 +139,11 @@ def decide(
     if emptied:
         return Verdict(stack, "reap", EMPTIED)
     if now < kept_until:
-        reason = f"kept by `colony keep` for another {kept_until - now:.0f} s"
+        reason = f"kept by `colony keep` for another {format_duration(round(kept_until - now))}"
         return Verdict(stack, "wait", reason)
     if idle == "delete":
         return Verdict(stack, "reap", UNUSED)
-    left = f"its lease runs for another {lease.expires - now:.0f} s"
+    left = f"its lease runs for another {format_duration(round(lease.expires - now))}"
     kept = bool(completion and completion.get("keep"))
     if completion and not kept:
         return Verdict(stack, "reap", f"its jobs are done: {completion.get('outcome')}")
@@ -153,7 +154,8 @@ def decide(
     if runner and not attended(runner):
         return Verdict(stack, "reap", f"the command that ran it (pid {runner['pid']}) is gone")
     if now < lease.created - SKEW:
-        reason = f"its lease begins in {lease.created - now:.0f} s: whose clock is wrong?"
+        ahead = format_duration(round(lease.created - now))
+        reason = f"its lease begins in {ahead}: whose clock is wrong?"
         return Verdict(stack, "refuse", reason)
     return Verdict(stack, "wait", left)
 

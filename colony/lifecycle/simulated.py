@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,8 @@ class Simulated:
         self.timing: dict[str, dict[str, Any]] = {}
         self._starts: dict[_Key, float] = {}
         self._ends: dict[_Key, float] = {}
+        self._settled: set[_Key] = set()
+        """What earlier commands made in this world: their `up` has taken its time."""
         self._heard = 0
         """Of the world's operations: those that the time of an `up` was computed from."""
 
@@ -82,7 +84,8 @@ class Simulated:
 
         self._cli = ready_cli()
         self.world.start(meanwhile=_import_program)
-        self._heard = len(self.world.operations())
+        before = self.world.operations()
+        self._heard, self._settled = len(before), _made_before(before, self.world.now())
         self._outside = dict(os.environ)
         os.environ.clear()
         os.environ.update(self._environment())
@@ -173,7 +176,8 @@ class Simulated:
 
         took = {u: s for (u, op), s in self.world.durations().items() if op != "delete"}
         keys = {each["urn"]: _key(each) for each in resources(deployment)}
-        new = {u for u, key in keys.items() if key not in self._starts or key in self._ends}
+        known = self._settled | self._starts.keys()
+        new = {u for u, key in keys.items() if key not in known or key in self._ends}
         base = self.world.now()
         spans = up_timeline(resources(deployment), {u: s for u, s in took.items() if u in new})
         for urn in new & spans.keys():
@@ -345,6 +349,19 @@ def _import_program() -> None:
 
 _Key = tuple[str, str]
 """URN and id: a URN that is made again is another thing."""
+
+
+def _made_before(operations: Iterable[Mapping[str, Any]], now: float) -> set[_Key]:
+    """What is there, but for what was made this very second: the `up` that made it was killed
+    before its time could pass."""
+    made: set[_Key] = set()
+    for each in operations:
+        key = str(each.get("urn") or ""), str(each.get("id") or "")
+        if each["op"] == "delete" and not each.get("error"):
+            made.discard(key)
+        elif each["op"] == "create" and each["at"] < now:
+            made.add(key)
+    return made
 
 
 def _key(resource: Mapping[str, Any]) -> _Key:

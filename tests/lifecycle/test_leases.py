@@ -79,9 +79,11 @@ def test_a_longer_lease_counts_at_once_and_tags_follow_without_a_new_machine(tmp
     assert not [line for line in ledger(world).splitlines() if '"op": "delete"' in line]
     held = colony("keep", "tiny", "--for", "30h", "--world", world)
     assert (held.code, "tiny: kept until" in held.out) == (0, True), held.err
+    assert ", in 30h00m00s" in held.out, "new tags on what is there take no time of making it"
     pass_time(world, 29 * HOUR)  # beyond what its file allowed, and beyond the extension
     early = colony("reap", "--world", world, "--format", "json").json[0]
     assert early["action"] == "wait", early
+    assert "kept by `colony keep` for another 1h" in early["reason"]
     pass_time(world, HOUR + 60)
     late = colony("reap", "--world", world, "--format", "json")
     assert (late.code, late.json[0]["reason"]) == (0, "its lease has expired")
@@ -92,6 +94,24 @@ def test_a_longer_lease_counts_at_once_and_tags_follow_without_a_new_machine(tmp
     assert [event["at"] for event in log["events"]] == sorted(e["at"] for e in log["events"])
     assert [receipt["clean"] for receipt in log["receipts"]] == [True]
     assert [receipt["ledger"]["agrees"] for receipt in log["receipts"]] == [True], log
+    [receipt] = log["receipts"]
+    told = [event["at"] for event in receipt["events"]]
+    assert told and max(told) <= receipt["virtual_seconds"], "seconds of its life, not of the clock"
+
+
+@pytest.mark.engine
+def test_an_up_of_what_is_there_takes_no_time_and_makes_nothing(tmp_path):
+    world = tmp_path / "world"
+    World.create(world).close()
+    first = colony("up", task(tmp_path), "--world", world)
+    assert "created Cluster" in first.out, first.err
+    again = colony("up", task(tmp_path), "--world", world)
+    assert (again.code, "created" in again.out) == (0, False), again.out
+    up = [e["at"] for e in colony("history", "tiny", "--world", world, "--format", "json")
+          .json["events"] if e["what"] == "up"]  # fmt: skip
+    assert len(up) == 2 and up[0] == up[1]
+    made = colony("keep", "tiny", "--for", "2h", "--world", world, "--format", "json").json
+    assert made["kept_until"] == up[1] + 2 * HOUR
 
 
 @pytest.mark.engine
