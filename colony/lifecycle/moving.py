@@ -19,6 +19,7 @@ from colony.lifecycle.refused import of_cluster
 from colony.lifecycle.state import KUBERNETES, live_clusters, plain, resources
 from components.clusters.abilities import facts_of
 from components.placement import ClusterPlacement, Placement
+from jobs.errors import ProvisioningFailed
 
 __all__ = ["leave_old_places", "moved"]
 
@@ -37,7 +38,13 @@ def leave_old_places(ground: Ground, plan: Plan, tell: Tell) -> None:
     for note in drain(ground, _live(deployment, doomed), tell):
         tell(note)
     since = ground.now()
-    ground.engine.destroy(stack, only=[each["urn"] for each in doomed])
+    try:
+        ground.engine.destroy(stack, only=[each["urn"] for each in doomed])
+    except ProvisioningFailed as error:
+        said = f"not all of the old {', '.join(names)} is gone, and nothing new was made: {error}"
+        raise ProvisioningFailed(
+            f"{said} (the next `colony up` goes on)", error.failures
+        ) from error
     events = ground.settle_destroy({"resources": doomed}, since)
     if ground.simulated:
         tell_events(tell, events)

@@ -2,17 +2,20 @@
 stays; the jobs run in the new ones. Such a life takes the real engine some twenty seconds."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from colony_command import colony
+from lifecycle_fakes import FakeGround
 
+from colony.lifecycle import moving
 from colony.lifecycle.moving import moved
 from colony.lifecycle.prepare import _as_recorded, _same_contexts
 from colony.rehearsal.world import World, left
 from components.placement import Placement
 from components.spec import ColonySpec
-from jobs.errors import InputError
+from jobs.errors import InputError, ProvisioningFailed
 
 OLD = {"eks": "us-east-1", "aks": "eastus", "gke": "us-central1"}
 NEW = {"eks": "us-west-2", "aks": "westus2", "gke": "us-east4"}
@@ -188,3 +191,20 @@ def state(type_, **inputs):
 )
 def test_what_has_moved_is_seen_in_the_state_so_that_a_killed_move_goes_on(there, names):
     assert moved(there, "wide", placement()) == names
+
+
+def test_an_old_place_that_is_not_left_yet_says_what_goes_on(monkeypatch):
+    def fails(stack, only):
+        raise ProvisioningFailed("destroy failed: wide-main: in use", {only[0]: "in use"})
+
+    there = state("colony:index:EksCluster", region="us-west-2")
+    monkeypatch.setattr(moving, "deployment_of", lambda ground, stack: there)
+    monkeypatch.setattr(moving, "take_over", lambda engine, stack, tell: None)
+    ground = FakeGround()
+    ground.engine = SimpleNamespace(destroy=fails)
+    plan = SimpleNamespace(spec=spec(), placement=placement())
+    with pytest.raises(
+        ProvisioningFailed, match=r"old main .* in use .*`colony up` goes on"
+    ) as told:
+        moving.leave_old_places(ground, plan, lambda text, at=None: None)
+    assert list(told.value.failures.values()) == ["in use"]
