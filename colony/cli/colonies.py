@@ -127,7 +127,9 @@ def kubeconfig(name: str, cluster: str | None, file: Path | None, world: Path | 
         raise InputError(Problem("--cluster", f"which one: {', '.join(sorted(found))}?"))
     if not found or (cluster and cluster not in found):
         missing = f"{name} has no cluster {cluster or ''}".rstrip()
-        hint = did_you_mean(cluster or "", found, f"`colony status {name}` says which are there")
+        hint = did_you_mean(
+            cluster or "", found, f"it has {', '.join(sorted(found)) or 'none yet'}"
+        )
         raise InputError(Problem("--cluster", missing, hint))
     text = found[cluster or next(iter(found))]
     if file is None:

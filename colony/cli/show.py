@@ -33,6 +33,10 @@ __all__ = [
 
 WIDE = 160
 """Columns where the output is not a terminal: nothing is folded or cut in a log."""
+WIDEST = 2000
+"""Columns of a table there, at most."""
+FOLDED = 24
+"""Columns that a last column of long texts keeps on a narrow terminal."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -57,9 +61,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
         grid.add_column(column, justify="right" if numeric else "left", no_wrap=True)
+    # Otherwise all columns are cut for the sake of a long last one.
+    if rows and not isinstance(rows[0][-1], (int, float)):
+        last = grid.columns[-1]
+        last.no_wrap, last.overflow = False, "fold"
+        last.min_width = min(FOLDED, max(len(_cell(row[-1])) for row in rows))
     for row in rows:
         grid.add_row(*[_plain(_cell(cell)) for cell in row])
-    console().print(grid)
+    out = console()
+    if not out.is_terminal:
+        needed = out.measure(grid, options=out.options.update(width=WIDEST)).maximum
+        out.width = max(out.width, needed)
+    out.print(grid)
 
 
 def teller(clock: Callable[[], float] | None, *, stderr: bool) -> Tell:
@@ -96,7 +109,8 @@ def money(usd: float) -> str:
 def placement_text(placement: Placement) -> None:
     """What would be built, and what it costs: shown before any money is spent."""
     rows = [
-        [cluster.name, f"{cluster.cloud}/{cluster.region}", pool.name, pool.instance_type,
+        [cluster.name, f"{cluster.cloud}/{cluster.region or cluster.name}", pool.name,
+         pool.instance_type,
          f"{pool.accelerator}:{pool.accelerator_count}" if pool.accelerator else "-",
          pool.nodes, pool.price_per_node_hour, pool.nodes * pool.price_per_node_hour]
         for cluster in placement.clusters

@@ -58,10 +58,16 @@ def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
         records = records_of(ground, stack)
         records.write("phase", {**(records.read("phase") or {}), "ready": True})
     if failed:
-        raise ProvisioningFailed(f"{failed}; {status.summary}", failed.failures)
+        raise ProvisioningFailed(f"{failed}; {status.summary}; {_next(plan)}", failed.failures)
     if late := _late(status):
-        raise ProvisioningFailed(f"after {PATIENCE / 60:.0f} minutes {late}; {status.summary}")
+        why = f"after {PATIENCE / 60:.0f} minutes {late}; {status.summary}; {_next(plan)}"
+        raise ProvisioningFailed(why)
     return status
+
+
+def _next(plan: Plan) -> str:
+    """What is there is paid for, until somebody does one of the two."""
+    return f"what is up stays, and costs: `colony up` again goes on from it, `{plan.end}` ends it"
 
 
 def status_of(ground: Ground, stack: str) -> Status:

@@ -166,8 +166,11 @@ class Ground(Protocol):
     def announce(self, runner: Mapping[str, Any]) -> None:
         """Says which process runs a colony; a world's crash faults kill that one."""
 
-    def settle_up(self, deployment: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
-        """After an `up`: lets its time pass; returns its events (`at` is seconds of the run)."""
+    def settle_up(
+        self, deployment: Mapping[str, Any], since: float, before: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """After an `up`: lets its time pass; returns its events (`at` is seconds of the run).
+        What only the state `before` has was deleted by it."""
 
     def settle_destroy(self, before: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
         """After a `destroy`: the same, from the state that was there before."""

@@ -29,7 +29,7 @@ __all__ = ["Provisioned", "provision", "raise_colony"]
 
 POLL = 5.0
 """Seconds: what is waited for longer than this is not paid for meanwhile."""
-DONE = {"create": "created", "update": "updated", "replace": "replaced"}
+DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
 @dataclass
@@ -129,8 +129,7 @@ def provision(
 def _begin(under: _Provisioning, again: bool) -> None:
     """A search for capacity has its own time, and is in the incident file."""
     ground, plan, now = under.ground, under.plan, under.ground.now()
-    if again:
-        under.deployment = deployment_of(ground, under.stack)
+    under.deployment = deployment_of(ground, under.stack)
     if plan.failover is None:
         return
     plan.failover.again(now)
@@ -152,9 +151,9 @@ def _attempt(under: _Provisioning) -> RunFailed | Cancelled | None:
             raise_colony(under.ground, under.plan, under.tell, _time_left(under))
     except (ProvisioningFailed, Cancelled) as error:
         failed = error
-    ground = under.ground
+    ground, before = under.ground, under.deployment
     under.deployment = deployment_of(ground, under.stack)
-    _note(under, ground.settle_up(under.deployment, under.since))
+    _note(under, ground.settle_up(under.deployment, under.since, before))
     return failed
 
 
@@ -281,7 +280,7 @@ def _where(cluster: ClusterPlacement) -> str:
 
 
 def _told(tell: Tell, event: Any) -> None:
-    """One line a resource that has come up."""
+    """One line a resource that has come up, or that the file no longer has."""
     outputs = getattr(event, "res_outputs_event", None)
     if outputs is None or outputs.metadata.op.value not in DONE:
         return

@@ -96,7 +96,9 @@ class Real:
     def announce(self, runner: Mapping[str, Any]) -> None:
         """The record beside the state says it."""
 
-    def settle_up(self, deployment: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
+    def settle_up(
+        self, deployment: Mapping[str, Any], since: float, before: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         return [
             {"at": round(_unix(each["created"]) - since, 3), "what": "created", "urn": each["urn"]}
             for each in resources(deployment)

@@ -169,11 +169,14 @@ class Simulated:
     def announce(self, runner: Mapping[str, Any]) -> None:
         self.world.announce(int(runner["pid"]))
 
-    def settle_up(self, deployment: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
+    def settle_up(
+        self, deployment: Mapping[str, Any], since: float, before: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """What was there before takes no time again."""
         from colony.rehearsal.critical import up_report
         from colony.rehearsal.timeline import up_timeline
 
+        asked = self._asked()
         took = {u: s for (u, op), s in self.world.durations().items() if op != "delete"}
         keys = {each["urn"]: _key(each) for each in resources(deployment)}
         known = self._settled | self._starts.keys()
@@ -184,12 +187,28 @@ class Simulated:
             self._starts[keys[urn]] = base + spans[urn][0]
             self._ends.pop(keys[urn], None)
         end = max((end for _, end in spans.values()), default=0.0)
-        self.world.advance(end + self._in_vain(keys))
+        self.world.advance(end + _in_vain(asked, keys))
         report = up_report(resources(deployment), spans, self.world.now() - base)
         # One of a node that is added, or of a job that joins, is the shorter one.
         if report["seconds"] >= self.timing.get("up", report)["seconds"]:
             self.timing["up"] = report
-        return [_event(base - since + spans[u][1], "created", u) for u in spans if u in new]
+        events = [_event(base - since + spans[u][1], "created", u) for u in spans if u in new]
+        dropped = [each for each in resources(before or {}) if each["urn"] not in keys]
+        return events + self._settle_dropped(dropped, asked, since)
+
+    def _settle_dropped(
+        self, dropped: list[dict[str, Any]], asked: list[dict[str, Any]], since: float
+    ) -> list[dict[str, Any]]:
+        """What the program no longer has goes when all else of an `up` is done."""
+        from colony.rehearsal.timeline import destroy_timeline, paid_until
+
+        took = {e["urn"]: float(e["seconds"]) for e in asked if e["op"] == "delete"}
+        base, gone = self.world.now(), destroy_timeline(dropped, took)
+        keys = {each["urn"]: _key(each) for each in dropped}
+        ends = paid_until(dropped, gone)
+        self._ends |= {keys[urn]: base + end for urn, end in ends.items()}
+        self.world.advance(max((end for _, end in gone.values()), default=0.0))
+        return [_event(base - since + end, "deleted", urn) for urn, (_, end) in gone.items()]
 
     def settle_destroy(self, before: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
         from colony.rehearsal.critical import destroy_report
@@ -298,18 +317,11 @@ class Simulated:
         ]  # fmt: skip
         self.world.charge([entry for entry in entries if entry["from"] < entry["to"]])
 
-    def _in_vain(self, made: Mapping[str, Any]) -> float:
-        """Seconds of the creates that left nothing: they began when all else was there."""
+    def _asked(self) -> list[dict[str, Any]]:
+        """The world's operations since this was asked last."""
         operations = self.world.operations()
         heard, self._heard = self._heard, len(operations)
-        return max(
-            (
-                float(each["seconds"])
-                for each in operations[heard:]
-                if each.get("error") and each["op"] == "create" and each["urn"] not in made
-            ),
-            default=0.0,
-        )
+        return operations[heard:]
 
     def _cluster_of(self, job: str, namespace: str, clusters: list[LiveCluster]) -> str:
         for cluster in clusters:
@@ -339,6 +351,18 @@ class Simulated:
             )
 
         return begin
+
+
+def _in_vain(asked: list[dict[str, Any]], made: Mapping[str, Any]) -> float:
+    """Seconds of the creates that left nothing: they began when all else was there."""
+    return max(
+        (
+            float(each["seconds"])
+            for each in asked
+            if each.get("error") and each["op"] == "create" and each["urn"] not in made
+        ),
+        default=0.0,
+    )
 
 
 def _import_program() -> None:

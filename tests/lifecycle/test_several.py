@@ -84,6 +84,7 @@ def test_one_cloud_refuses_and_the_others_go_on_until_one_is_dropped_and_all_is_
     file = written(tmp_path / "wide.yaml")
     refused = colony("up", file, "--world", world)
     assert (refused.code, "GPUS_ALL_REGIONS" in refused.err) == (1, True), refused.err
+    assert "`colony up` again goes on from it, `colony down wide` ends it" in refused.err
     phase, clusters = status(world)
     assert (phase, clusters["summary"]) == ("Degraded", "ready 3 of 4: gke (QuotaExceeded)")
     for name in ("eks", "aks"):
@@ -94,12 +95,16 @@ def test_one_cloud_refuses_and_the_others_go_on_until_one_is_dropped_and_all_is_
 
     repaired = colony("up", file, "--world", world)
     assert repaired.code == 0, repaired.err
+    assert "created Cluster wide-gke-gke" in repaired.out
+    assert "Cluster wide-eks" not in repaired.out, "it was there, and takes no time again"
     assert status(world)[0] == "Ready"
     assert operations(world, "delete") == []
 
     fewer = written(tmp_path / "fewer.yaml", [name for name in NAMES if name != "gke"])
     dropped = colony("up", fewer, "--world", world)
     assert dropped.code == 0, dropped.err
+    (line,) = [each for each in dropped.out.splitlines() if "deleted Cluster wide-gke-gke" in each]
+    assert line.split()[0] != "0s" and " created " not in dropped.out
     phase, clusters = status(world)
     assert (phase, clusters["summary"]) == ("Ready", "ready 3 of 3")
     gone = operations(world, "delete")
@@ -108,8 +113,13 @@ def test_one_cloud_refuses_and_the_others_go_on_until_one_is_dropped_and_all_is_
     assert CLUSTER["eks"] in there and CLUSTER["aks"] in there
     assert not any(type_.startswith("gcp:") for type_ in there)
 
-    assert colony("down", "wide", "--world", world).code == 0
+    ended = colony("down", "wide", "--world", world)
+    assert ended.code == 0
+    (line,) = [each for each in ended.out.splitlines() if "deleted Cluster wide-eks-eks" in each]
+    assert line.split()[0].startswith("1h"), "of its life, not of the epoch"
     assert left(world) == []
+    log = colony("history", "wide", "--world", world).out
+    assert "2026-01-01 00:00:00Z   leased   rehearsal" in log
 
 
 ROUNDS = [
