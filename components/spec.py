@@ -142,8 +142,19 @@ class ClusterSpec(Strict):
                 "region", "zones", "pools", "access", "max_price", "kubeconfig", "context",
             )  # fmt: skip
             return [*need, *self._no(*elsewhere)]
-        zones = [Problem("region", "required with zones")] if self.zones and not self.region else []
-        return [*zones, *self._no(*_ONPREM, "kubeconfig", "context")]
+        return [*self._zoned(), *self._no(*_ONPREM, "kubeconfig", "context")]
+
+    def _zoned(self) -> list[Problem]:
+        """Zones of AWS and Google are named after their region; Azure's are numbers."""
+        if self.zones and not self.region:
+            return [Problem("region", "required with zones")]
+        if self.cloud not in (Cloud.AWS, Cloud.GCP):
+            return []
+        return [
+            Problem(f"zones[{index}]", f"`{zone}` is not in the region {self.region}")
+            for index, zone in enumerate(self.zones)
+            if not zone.startswith(str(self.region))
+        ]
 
     def _no(self, *names: str) -> list[Problem]:
         where = f"on the cloud {self.cloud.value}" if self.cloud else "without a cloud that has it"
@@ -274,11 +285,25 @@ class ColonySpec(Strict):
             *_twice("clusters", [cluster.name for cluster in self.clusters]),
             *_twice("queues", [queue.project for queue in self.queues], "project"),
             *_twice("jobs", [job.name for job in self.jobs]),
+            *self._shared_hosts(),
             *self._strangers(),
         ]
         if problems:
             raise refuse(*problems)
         return self
+
+    def _shared_hosts(self) -> list[Problem]:
+        """A machine is a node of one cluster."""
+        owners: dict[tuple[str, int | None], str] = {}
+        return [
+            Problem(f"clusters[{number}].hosts[{index}]",
+                    f"`{host.address}` is a host of cluster {owner} already",
+                    "give each machine to one cluster")
+            for number, cluster in enumerate(self.clusters)
+            for index, host in enumerate(cluster.hosts)
+            if (owner := owners.setdefault((host.address, host.port), cluster.name))
+            != cluster.name
+        ]  # fmt: skip
 
     def _strangers(self) -> list[Problem]:
         return [

@@ -111,7 +111,7 @@ def _first_named(equal: list[tuple[float, Row, bool]]) -> tuple[float, Row, bool
 
 
 def _ranked(found: list[tuple[float, Row, bool]], top: int | None) -> Iterator[Pair]:
-    """Equals by capacity and name: few need these, so few are compared by them."""
+    """Equals by capacity, price and name: few need these, so few are compared by them."""
     given = 0
     for _, group in groupby(sorted(found, key=itemgetter(0)), key=itemgetter(0)):
         if given == top:
@@ -126,5 +126,7 @@ def _ranked(found: list[tuple[float, Row, bool]], top: int | None) -> Iterator[P
             yield row, spot
 
 
-def _name(one: tuple[float, Row, bool]) -> tuple[bool, tuple[str, ...]]:
-    return one[2], total(one[1])
+def _name(one: tuple[float, Row, bool]) -> tuple[bool, float, tuple[str, ...]]:
+    """What is reserved costs nothing more, whatever it is: the plainest machine is meant."""
+    _, row, spot = one
+    return spot, row.price_as(spot) or 0.0, total(row)

@@ -90,6 +90,14 @@ def test_where_a_cluster_is(fields, cloud):
         ({"cloud": "onprem", "hosts": ["a"], "region": "x"}, ["clusters[0].region"]),
         ({"cloud": "onprem", "hosts": ["a", "a"]}, ["clusters[0].hosts[1]"]),
         ({"zones": ["us-east-1a"]}, ["clusters[0].region"]),
+        (
+            {"cloud": "aws", "region": "us-east-1", "zones": ["us-east-1a", "us-west-2a"]},
+            ["clusters[0].zones[1]"],
+        ),
+        (
+            {"cloud": "gcp", "region": "us-central1", "zones": ["us-east4-a"]},
+            ["clusters[0].zones[0]"],
+        ),
         ({"kubernetes": "latest"}, ["clusters[0].kubernetes"]),
         ({"kubernetes": 1.34}, ["clusters[0].kubernetes"]),
         ({"cloud": "asw"}, ["clusters[0].cloud"]),
@@ -155,6 +163,17 @@ def test_all_problems_of_one_cluster_are_reported():
 def test_zero_is_a_grace():
     teardown = colony(teardown={"grace": "0s", "keep_on_failure": "2h"}).teardown
     assert (teardown.grace, teardown.keep_on_failure) == (0, 7200)
+
+
+def test_a_machine_is_a_node_of_one_cluster():
+    there = {"cloud": "onprem", "hosts": ["10.0.0.1", "10.0.0.2"]}
+    also = {"name": "b", "cloud": "onprem", "hosts": ["10.0.0.3", "10.0.0.2"]}
+    assert paths(clusters=[{"name": "a", **there}, also]) == ["clusters[1].hosts[1]"]
+    behind = [{"address": "lab", "port": 22}, {"address": "lab", "port": 23}]
+    shared = [
+        {"name": n, "cloud": "onprem", "hosts": [h]} for n, h in zip("ab", behind, strict=True)
+    ]
+    assert paths(clusters=shared) == []
 
 
 def test_a_dump_is_read_back_as_the_same_colony():

@@ -93,6 +93,12 @@ def test_a_reserved_pool_has_no_marginal_price():
     assert made["chosen"]["expected"]["running"] == 0
 
 
+def test_a_reservation_is_taken_for_the_plainest_machine_that_fits():
+    big = A100._replace(price=90.0, instance_type="a-first-by-name")
+    (made,) = surveyed(job(accelerators="A100:8"), clusters=[reserved()], rows=[big, A100])
+    assert made["chosen"]["instance_type"] == "p4d.24xlarge"
+
+
 def test_what_is_reserved_needs_no_price_in_the_catalogue():
     unpriced = A100._replace(price=None)
     (made,) = surveyed(job(accelerators="A100:8"), clusters=[reserved()], rows=[unpriced])
