@@ -82,6 +82,12 @@ class Records:
         if lease:
             self.write(f"receipts/{lease.created}", {**receipt, "created": lease.created})
 
+    def closing(self) -> dict[str, Any] | None:
+        """The receipt of the lease that is here, where nothing was left of that life."""
+        lease = self.lease()
+        found = self.read(f"receipts/{lease.created}") if lease else None
+        return found if found and found.get("clean") else None
+
     def receipts(self) -> list[dict[str, Any]]:
         """Of every life of that name, the oldest first."""
         found = [Path(key).stem for key in self.storage.keys(self._key("receipts/"))]

@@ -70,11 +70,14 @@ def prepare(ground: Ground, plan: Plan, *, safeties: Safeties, attached: bool) -
         raise InputError(
             f"a colony named {stack} exists already: `colony status {stack}` shows it, {ways}"
         )
-    records.remove("completion", "receipt", "keep", "cancelled")
+    records.remove("completion", "keep", "cancelled")
     records.write("clusters", {"names": [], "places": _places(plan.placement)})
     note_definitions(ground, stack, plan.brought, anew=True)
     if safeties.lease:
         records.write("lease", lease.model_dump(mode="json"))
+    # After the lease that it closes: a kill between reopens no life. Nor does a life of the very
+    # same second close this one.
+    records.remove("receipt", f"receipts/{lease.created}")
     if attached:
         records.write("runner", _myself())
         ground.announce(_myself())
@@ -92,7 +95,7 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     stack = plan.spec.name
     records = records_of(ground, stack)
     lease = records.lease()
-    there = stack in ground.engine.stacks() and lease is not None
+    there = stack in ground.engine.stacks() and lease is not None and not records.closing()
     recorded = ground.engine.config(stack).get("colony:placement") if there else None
     if recorded:
         _same_contexts(Placement.model_validate_json(recorded), plan.placement)

@@ -281,7 +281,10 @@ def _drain_jobs(ground: Ground, stack: str, tell: Tell) -> None:
 def write_receipt(
     ground: Ground, stack: str, reason: str, ended: Ended, outcome: str = "failed"
 ) -> Receipt:
-    """The receipt of a colony that no attached run ended. Its cost is what the ground can say."""
+    """The receipt of a colony that no attached run ended. Its cost is what the ground can say.
+
+    A life that is closed keeps its receipt: what was killed before it had a lease made nothing.
+    """
     records = records_of(ground, stack)
     completion = records.read("completion") or {}
     lease = records.lease()
@@ -303,6 +306,9 @@ def write_receipt(
         logs=str(records.logs) if records.logs.is_dir() else "",
         unfinished=ended.doubt,
     )  # fmt: skip
+    if ended.clean and (closed := records.closing()):
+        records.write("receipt", closed)
+        return receipt
     ground.charge(stack, spans, since)
     records.publish("logs")
     records.write_receipt({**receipt.to_dict(), "clean": ended.clean})

@@ -12,6 +12,7 @@ from lifecycle_fakes import FakeGround
 from colony.lifecycle.ground import records_of
 from colony.lifecycle.reap import decide
 from colony.lifecycle.run import _stays
+from colony.lifecycle.simulated import Simulated
 from colony.lifecycle.watch import Watched
 from colony.rehearsal.world import World, left
 from colony.storage.folder import Folder
@@ -146,3 +147,22 @@ def test_the_ledger_agrees_with_the_receipt_of_a_run_that_went_wrong(tmp_path):
     (receipt,) = log["receipts"]
     assert receipt["ledger"]["agrees"], (receipt["ledger"], receipt["cost"])
     assert receipt["cost"]["total"] > 0
+
+
+@pytest.mark.engine
+def test_a_run_that_died_before_its_lease_does_not_reopen_the_life_before(tmp_path):
+    world = tmp_path / "world"
+    World.create(world).close()
+    assert colony("run", task(tmp_path), "--yes", "--world", world).code == 0
+    before = colony("history", "tiny", "--world", world, "--format", "json").json
+    with Simulated(World.open(world)) as ground:
+        assert ground.engine.select("tiny")  # the last thing that the killed run did
+        records_of(ground, "tiny").remove("receipt")
+    pass_time(world, 48 * HOUR)
+    reaped = colony("reap", "--yes", "--world", world)
+    assert (reaped.code, left(world)) == (0, []), reaped.err
+    after = colony("history", "tiny", "--world", world, "--format", "json").json
+    assert after["receipts"] == before["receipts"]
+    again = colony("reap", "--yes", "--world", world, "--format", "json").json
+    assert [each["action"] for each in again] == ["gone"]
+    assert colony("run", task(tmp_path), "--yes", "--world", world).code == 0
