@@ -12,6 +12,7 @@ from components.lease import Lease
 from components.placement import ClusterPlacement, PoolPlacement
 from components.spec import ColonySpec
 from jobs.errors import InputError, NotSupported, Problem
+from jobs.quantities import format_duration
 from jobs.spec import Job
 
 __all__ = ["check_abilities", "check_reservations"]
@@ -34,7 +35,7 @@ def check_reservations(
     problems = [
         Problem(f"{pools[pool.name]}.reserved_until",
                 f"the reservation ends at {pool.reserved_until}, and job {job.name!r} may run for "
-                f"{job.max_run_time} s", "give the job a shorter max_run_time")
+                f"{format_duration(job.max_run_time)}", "give the job a shorter max_run_time")
         for pool in placement.pools
         for job in jobs
         if pool.reserved_until and _uses(job, pool) and _late(job, pool.reserved_until, lease)

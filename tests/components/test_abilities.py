@@ -138,8 +138,9 @@ def test_a_reservation_that_ends_before_the_job_must_have_is_refused(hours, late
     reserved = place(reservation="cr-1", reserved_until="2026-01-02T00:00:00Z")
     if not late:
         return check_reservations(spec(), reserved, [job], lease)
-    with pytest.raises(InputError, match=re.escape("clusters[0].pools[0].reserved_until")):
+    with pytest.raises(InputError, match=re.escape("clusters[0].pools[0].reserved_until")) as told:
         check_reservations(spec(), reserved, [job], lease)
+    assert "may run for 25h (" in str(told.value)
     return None
 
 
