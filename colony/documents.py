@@ -151,7 +151,11 @@ def env_file(path: Path) -> list[str]:
     """The `K=V` lines of a file, for `parse_envs`: `export`, quotes, blank lines and comments are
     those of a shell. Raises InputError."""
     items, problems = [], []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    try:
+        text = read_text(path)
+    except InputError as error:
+        raise InputError(*(replace(each, path=str(path)) for each in error.problems)) from None
+    for number, line in enumerate(text.splitlines(), 1):
         try:
             words = shlex.split(line, comments=True)
         except ValueError as error:

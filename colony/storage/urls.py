@@ -77,9 +77,10 @@ def read_url(url: str, where: str = "--backend") -> BackendUrl:
 
 
 def folder_of(url: str) -> Path:
-    """The folder that a `file://` URL names."""
+    """The folder that a `file://` URL names; a relative one is below the current folder, wherever
+    the engine runs."""
     parts = urlsplit(url)
-    return Path(unquote(parts.netloc + parts.path)).expanduser()
+    return Path(unquote(parts.netloc + parts.path)).expanduser().absolute()
 
 
 def _parameters(scheme: str, query: str, where: str) -> dict[str, str]:

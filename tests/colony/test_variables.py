@@ -53,6 +53,11 @@ def test_a_bad_line_of_it_is_named(tmp_path, line):
         env_file(path)
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.env: no such file"):
+        env_file(tmp_path / "nowhere.env")
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "render"])
 def test_each_command_takes_all_three(task, tmp_path, command, monkeypatch, capsys):
     (tmp_path / ".env").write_text("A=from-file\nB=from-file\n", encoding="utf-8")

@@ -39,6 +39,12 @@ def test_a_url_that_is_no_backends_is_refused_with_what_it_may_have_meant(url, s
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_relative_folder_is_below_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert open_storage("file://states").url == f"file://{tmp_path}/states"
+    assert open_storage("file://./states").url == f"file://{tmp_path}/states"
+
+
 def test_a_url_is_read_as_the_engine_reads_it():
     found = read_url("s3://bucket/a/b%20c?region=eu-west-1&disableSSL=true")
     assert (found.place, found.prefix, found.parameters["region"]) == (
