@@ -10,6 +10,7 @@ import os
 import socketserver
 import sys
 import threading
+from collections import defaultdict
 
 import together
 
@@ -33,14 +34,18 @@ def stand_in(cluster: dict[str, list[str]], role: str, index: int) -> int:
         serve(cluster["ps"][index], len(trainers))
         return 0
     rank = trainers.index((role, index))
-    me = {"rank": rank, "role": role, "value": rank + 1}
+    me = {"rank": rank, "role": role, "value": rank + 1, "round": "sum"}
     said = together.ask(host, int(port), me)
-    return together.check(rank, len(trainers), said, sum(each["value"] for each in said))
+    code = together.check(rank, len(trainers), said, sum(each["value"] for each in said))
+    # With the chief's end the job ends: nobody leaves before all have said what they saw.
+    together.ask(host, int(port), {**me, "round": "end"})
+    return code
 
 
 def serve(own: str, count: int) -> None:
-    """Answers each trainer with what all of them pushed, once they all have; never ends."""
-    pushed: list[dict] = []
+    """Answers each trainer with what all of them pushed in a round, once they all have; never
+    ends."""
+    rounds: dict[str, list[dict]] = defaultdict(list)
     changed = threading.Condition()
 
     class Push(socketserver.StreamRequestHandler):
@@ -49,7 +54,9 @@ def serve(own: str, count: int) -> None:
             if not line.strip():
                 return
             with changed:
-                pushed.append(json.loads(line))
+                push = json.loads(line)
+                pushed = rounds[push["round"]]
+                pushed.append(push)
                 changed.notify_all()
                 changed.wait_for(lambda: len(pushed) >= count, together.PATIENCE)
                 said = sorted(pushed, key=lambda each: each["rank"])
