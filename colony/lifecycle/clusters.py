@@ -42,8 +42,9 @@ def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
     """`up` of all clusters, until their GPU nodes can be used. Raises ProvisioningFailed with what
     is ready nevertheless."""
     stack = plan.spec.name
-    _drain_dropped(ground, plan, tell)
-    leave_old_places(ground, plan, tell)
+    before = deployment_of(ground, stack)
+    _drain_dropped(ground, plan, before, tell)
+    leave_old_places(ground, plan, before, tell)
     failed: ProvisioningFailed | None = None
     try:
         plan = raised(ground, plan, tell)
@@ -191,14 +192,12 @@ def _reason(cloud: str, urn: str, text: str) -> dict[str, str]:
     return {"reason": reason, "message": f"{urn.rsplit('::', 1)[-1]}: {failure.text}"}
 
 
-def _drain_dropped(ground: Ground, plan: Plan, tell: Tell) -> None:
+def _drain_dropped(ground: Ground, plan: Plan, deployment: Mapping[str, Any], tell: Tell) -> None:
     """A cluster that the program no longer has goes in this `up`: what its controllers made in the
     cloud must go before it, as at the end of a colony."""
-    stack = plan.spec.name
-    deployment = deployment_of(ground, stack)
     if not resources(deployment):
         return
-    kept = _identifiers(deployment, stack, _names(plan.placement)).values()
+    kept = _identifiers(deployment, plan.spec.name, _names(plan.placement)).values()
     dropped = [each for each in live_clusters(deployment) if each.identifier not in kept]
     for note in drain(ground, dropped, tell):
         tell(note)

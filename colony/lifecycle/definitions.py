@@ -80,7 +80,7 @@ def name_definitions(ground: Ground, stack: str, state: Mapping[str, Any]) -> li
         try:
             brought = set(_brought(KubeApi(kubeconfig), _releases(state, cluster.identifier)))
         except Exception as error:  # whatever a chart has in it: the destroy follows
-            notes.append(f"CRDs of layers may be left on {cluster.identifier}: {error}")
+            notes.append(_may_be_left(cluster.identifier, error))
             continue
         noted["ours"] = sorted({*noted["ours"], *(brought - set(noted["before"]))})
         records.write(RECORD, known)
@@ -91,16 +91,23 @@ def remove_definitions(ground: Ground, stack: str, tell: Tell) -> list[str]:
     """After the destroy. Returns what stays, and why."""
     known = records_of(ground, stack).read(RECORD) or {}
     ours = {name: each["ours"] for name, each in known.items() if each["ours"]}
+    try:
+        ways = _kubeconfigs(ground, stack) if ours else {}
+    except ColonyError as error:
+        return [_may_be_left(identifier, error) for identifier in ours]
     notes: list[str] = []
     for identifier, names in ours.items():
         try:
-            ways = _kubeconfigs(ground, stack)
             if identifier not in ways:
                 raise NotReady("the stack config does not say how it is reached")
             notes += _removed(ground, KubeApi(ways[identifier]), names, tell)
         except ColonyError as error:
-            notes.append(f"CRDs of layers may be left on {identifier}: {error}")
+            notes.append(_may_be_left(identifier, error))
     return notes
+
+
+def _may_be_left(identifier: str, error: Exception) -> str:
+    return f"CRDs of layers may be left on {identifier}: {error}"
 
 
 def _removed(ground: Ground, api: KubeApi, names: list[str], tell: Tell) -> list[str]:

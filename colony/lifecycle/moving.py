@@ -12,7 +12,7 @@ from typing import Any
 
 from colony.lifecycle.drain import drain
 from colony.lifecycle.events import tell_events
-from colony.lifecycle.ground import Ground, LiveCluster, Tell, deployment_of
+from colony.lifecycle.ground import Ground, LiveCluster, Tell
 from colony.lifecycle.locks import take_over
 from colony.lifecycle.prepare import Plan
 from colony.lifecycle.refused import of_cluster
@@ -24,11 +24,10 @@ from jobs.errors import ProvisioningFailed
 __all__ = ["leave_old_places", "moved"]
 
 
-def leave_old_places(ground: Ground, plan: Plan, tell: Tell) -> None:
-    """Destroys the clusters that are elsewhere now, side by side. Raises ProvisioningFailed where
-    something of them stays: the next `up` goes on."""
+def leave_old_places(ground: Ground, plan: Plan, deployment: Mapping[str, Any], tell: Tell) -> None:
+    """Destroys the clusters of a state that are elsewhere now, side by side. Raises
+    ProvisioningFailed where something of them stays: the next `up` goes on."""
     stack = plan.spec.name
-    deployment = deployment_of(ground, stack)
     names = moved(deployment, stack, plan.placement)
     if not names:
         return

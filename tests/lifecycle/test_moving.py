@@ -198,7 +198,6 @@ def test_an_old_place_that_is_not_left_yet_says_what_goes_on(monkeypatch):
         raise ProvisioningFailed("destroy failed: wide-main: in use", {only[0]: "in use"})
 
     there = state("colony:index:EksCluster", region="us-west-2")
-    monkeypatch.setattr(moving, "deployment_of", lambda ground, stack: there)
     monkeypatch.setattr(moving, "take_over", lambda engine, stack, tell: None)
     ground = FakeGround()
     ground.engine = SimpleNamespace(destroy=fails)
@@ -206,5 +205,5 @@ def test_an_old_place_that_is_not_left_yet_says_what_goes_on(monkeypatch):
     with pytest.raises(
         ProvisioningFailed, match=r"old main .* in use .*`colony up` goes on"
     ) as told:
-        moving.leave_old_places(ground, plan, lambda text, at=None: None)
+        moving.leave_old_places(ground, plan, there, lambda text, at=None: None)
     assert list(told.value.failures.values()) == ["in use"]
