@@ -24,7 +24,7 @@ from colony.command import CliFailed, Result, Runner
 from colony.folder import Lock
 from colony.outcome import PATIENCE, Changes, OnEvent, Watcher, explained
 from colony.records import PROJECT
-from colony.stack_files import StackFiles
+from colony.stack_files import StackFiles, plain_config
 from colony.storage.base import Storage
 from colony.storage.opening import open_storage
 from colony.toolchain import Cli, ensure_cli, find_cli
@@ -126,7 +126,10 @@ class Engine:
     def configure(
         self, stack: str, values: Mapping[str, str], secrets: Mapping[str, str] | None = None
     ) -> None:
-        """Writes config. Secret values go through a pipe, never through arguments."""
+        """Writes what is new in the config. Secret values go through a pipe, never through
+        arguments."""
+        known = self._plain_config(stack) or {}
+        values = {key: text for key, text in values.items() if known.get(key) != text}
         small = {key: value for key, value in values.items() if len(value) < _ARGUMENT_MAX}
         pairs = [word for key in small for word in ("--plaintext", f"{key}={small[key]}")]
         if pairs:
@@ -140,6 +143,9 @@ class Engine:
 
     def config(self, stack: str) -> dict[str, str]:
         """The stack's config, secrets as plain values in memory."""
+        plain = self._plain_config(stack)
+        if plain is not None:
+            return plain
         found = json.loads(self._run("config", "--json", "--show-secrets", stack=stack).stdout)
         return {key: entry.get("value", "") for key, entry in found.items()}
 
@@ -290,6 +296,11 @@ class Engine:
         if self._self_managed() and self._storage.remote:
             return StackFiles(self.project_dir, self._storage)
         return None
+
+    def _plain_config(self, stack: str) -> dict[str, str] | None:
+        if self._files:
+            self._files.fetch(stack)
+        return plain_config(self.project_dir, stack)
 
     def _self_managed(self) -> bool:
         return urlsplit(self.backend_url).scheme in _DIY

@@ -3,6 +3,7 @@ nothing but the backend. Its secrets are as encrypted there as in the file."""
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,8 +12,27 @@ import yaml
 from colony.records import PROJECT
 from colony.storage.base import Storage
 from colony.storage.folder import write_atomic
+from jobs.data import parse
 
-__all__ = ["StackFiles"]
+__all__ = ["StackFiles", "plain_config"]
+
+_ASK = ("secure:", "environment:")
+"""Of a file that the CLI has to be asked about: what is secret, what is taken from elsewhere."""
+
+
+def plain_config(project_dir: Path, stack: str) -> dict[str, str] | None:
+    """What `pulumi config` shows; None where the CLI has to be asked.
+
+    The CLI takes a third of a second to read the same file.
+    """
+    try:
+        text = (project_dir / _config_folder(project_dir) / f"Pulumi.{stack}.yaml").read_text()
+    except OSError:
+        return None
+    if any(word in text for word in _ASK):
+        return None
+    found = (parse(text) or {}).get("config") or {}
+    return {key: each if isinstance(each, str) else json.dumps(each) for key, each in found.items()}
 
 
 class StackFiles:

@@ -135,7 +135,7 @@ def up(request: Request) -> int:
         tell = show.teller(None, stderr=request.json)
         plan = prepare_again(ground, plan if world else _reachable(plan, request), tell)
         status = raise_clusters(ground, plan, tell)
-        outputs = ground.engine.outputs(plan.spec.name)
+        outputs = ground.engine.outputs(plan.spec.name) if request.json else {}
     outputs.pop("kubeconfigs", None)
     if request.json:
         show.as_json(outputs)

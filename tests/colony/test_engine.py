@@ -133,6 +133,23 @@ def test_config_of_any_size_is_written_and_read_back(engine, project):
     assert "hush" not in (project / "stacks" / f"Pulumi.{STACK}.yaml").read_text()
 
 
+def test_plain_config_is_what_the_cli_shows_of_it_and_is_written_once(engine, project, tmp_path):
+    values = {"colony:spec": json.dumps({"a": [1], "b": None}), "colony:text": "yes: # no\n- x"}
+    engine.configure(STACK, values)
+    path = project / "stacks" / f"Pulumi.{STACK}.yaml"
+    path.write_text(path.read_text() + "  colony:map:\n    a: [1, true]\n  colony:number: 7\n")
+    shown = json.loads(engine._run("config", "--json", stack=STACK).stdout)
+    read = engine.config(STACK)
+    assert read == {key: each["value"] for key, each in shown.items()} | {
+        "colony:map": '{"a": [1, true]}'
+    }
+    before = path.stat().st_mtime_ns
+    engine.configure(STACK, values)
+    assert path.stat().st_mtime_ns == before
+    engine.configure(STACK, {**values, "colony:spec": "{}"})
+    assert engine.config(STACK) == {**read, "colony:spec": "{}"}
+
+
 def test_secrets_and_long_values_are_never_arguments(tmp_path, project):
     spy = tmp_path / "spy"
     spy.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/arguments\ncat >> {tmp_path}/input\n')

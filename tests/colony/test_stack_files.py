@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from colony.stack_files import StackFiles
+from colony.stack_files import StackFiles, plain_config
 from colony.storage.folder import Folder
 
 
@@ -104,3 +104,23 @@ def test_what_another_machine_has_ended_is_forgotten_here_but_for_what_was_chang
     assert there.read() is None
     there.file.write_text("nodes: 3")
     assert there.read() == "nodes: 3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "config:\n  a:b: {secure: v1:abc}\n",
+        "config:\n  a:b:\n    deep:\n      secure: v1:abc\n",
+        "environment: [shared]\nconfig: {}\n",
+    ],
+)
+def test_the_cli_is_asked_for_secrets_and_for_what_is_elsewhere(two, text):
+    two[0].write(text)
+    assert plain_config(two[0].project, "demo") is None
+
+
+def test_a_file_that_is_not_there_or_empty(two):
+    project = two[0].project
+    assert plain_config(project, "demo") is None
+    two[0].write("encryptionsalt: v1:abc\n")
+    assert plain_config(project, "demo") == {}
