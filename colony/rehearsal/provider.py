@@ -137,7 +137,7 @@ class Provider(ResourceProviderServicer):
     def _load(self) -> None:
         """A program of this package has begun; meanwhile it imports the same itself."""
         for token in self.package.preload or self.package.types:
-            schema.load(token)
+            schema.knows(token)
 
     def _perform(self, call: Call, context: Any) -> Result:
         try:

@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> int:
 
 def serve(folder: Path) -> None:
     """Opens the world of a folder and serves it."""
+    from colony.rehearsal.known import save
+
     settings = json.loads((folder / "world.json").read_text())
     clock = _Idle(float(settings.get("idle_seconds", 120)))
     simulation = _simulation(folder, settings)
@@ -54,6 +56,7 @@ def serve(folder: Path) -> None:
     clock.wait()
     for server in servers:
         server.stop(grace=0.2)
+    save(simulation.packages)
     (folder / "server.json").unlink(missing_ok=True)
 
 

@@ -14,10 +14,6 @@ TYPES = [
 ]
 
 
-def arguments(token):
-    return schema._shape(schema._arguments_class(token))
-
-
 def test_there_is_data_for_each_cloud_that_is_built():
     assert {"aws", "gcp", "kubernetes"} <= set(package_names())
 
@@ -26,7 +22,7 @@ def test_there_is_data_for_each_cloud_that_is_built():
     ("package", "token"), TYPES, ids=lambda value: getattr(value, "package", value)
 )
 def test_every_output_that_the_sdk_promises_has_a_rule(package, token):
-    rule, shape = package.types[token], arguments(token)
+    rule, shape = package.types[token], schema.shape(token)
     given = {
         *rule.outputs,
         *rule.defaults,
@@ -44,7 +40,7 @@ def test_every_output_that_the_sdk_promises_has_a_rule(package, token):
     ("package", "token"), TYPES, ids=lambda value: getattr(value, "package", value)
 )
 def test_rules_name_only_what_the_sdk_knows(package, token):
-    rule, shape, outputs = package.types[token], arguments(token), schema.outputs(token)
+    rule, shape, outputs = package.types[token], schema.shape(token), schema.outputs(token)
     inputs = [path.split(".")[0] for path in [*rule.replace, *rule.refers] if path != "*"]
     assert set(inputs) <= set(shape.types)
     assert {path.split(".")[0] for path in [*rule.outputs, *rule.defaults, *rule.empty]} <= set(
