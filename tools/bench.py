@@ -60,6 +60,8 @@ def main() -> None:
     console.print(bench_program.table(options.clusters))
     with tempfile.TemporaryDirectory(prefix="colony-bench-") as folder:
         console.print(rehearsals(pass_, Path(folder), options.clusters, options.side_by_side))
+    several = Path(__file__).with_name("bench_several.py")
+    subprocess.run([sys.executable, several], check=True)  # a process of its own: cold
 
 
 def starts(baseline: float, repeat: int) -> Table:
