@@ -104,6 +104,11 @@ def name_and_count(text: str) -> tuple[str, float]:
     return match[1], _count(match[2])
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 GPU`, `2 GPUs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def format_accelerators(name: str, count: float) -> str:
     """`H100:8`; the inverse of parse_accelerators."""
     return f"{name}:{_plain(count)}"

@@ -70,7 +70,7 @@ def status(name: str | None, world: Path | None, output: str) -> int:
     if not rows:
         show.console().print("no colonies")
         return 0
-    money = ("usd_per_hour", "spent", "projected", "worst")
+    money = ("spent", "projected", "worst")
     columns = [
         "colony",
         "phase",
@@ -84,16 +84,14 @@ def status(name: str | None, world: Path | None, output: str) -> int:
     ]
     show.table("", columns,
                [[r["colony"], r["phase"], _summary(r), r["owner"], r["expires_in"],
-                 *(r[m] for m in money)] for r in rows])  # fmt: skip
+                 _rate(r), *(r[m] for m in money)] for r in rows])  # fmt: skip
     return 0
 
 
 def jobs(name: str, world: Path | None, output: str) -> int:
     with ground_of(world) as ground:
         known(ground, name)
-        records = records_of(ground, name)
-        receipt = records.read("receipt") or {}
-        found = receipt.get("jobs") or _running_jobs(ground, name)
+        found = _jobs(ground, name)
     if output == "json":
         show.as_json(found)
         return 0
@@ -108,7 +106,9 @@ def logs(target: str, rank: int | None, follow: bool, world: Path | None) -> int
     with ground_of(world) as ground:
         known(ground, name)
         folder = records_of(ground, name).fetch("logs")
-    files = _log_files(folder, job, rank)
+        files = _log_files(folder, job, rank)
+        if job and not files:
+            _has_job(ground, name, job)
     if not files:
         what = f" of rank {rank}" if rank is not None else ""
         raise InputError(f"no logs{what} of {target} in {folder}")
@@ -219,6 +219,7 @@ def _status(ground: Ground, name: str, live: bool) -> dict[str, Any]:
         "owner": lease.owner if lease else "-",
         "expires_in": show.duration(max(left, 0)) if live else "-",
         "usd_per_hour": float(outputs.get("usd_per_hour", 0.0)),
+        "usd_per_hour_now": clusters.usd_per_hour if clusters else 0.0,
         **_money(ground, name, live, receipt),
     }
 
@@ -236,6 +237,25 @@ def _money(ground: Ground, name: str, live: bool, receipt: dict[str, Any]) -> di
 
 def _summary(row: dict[str, Any]) -> str:
     return row["clusters"]["summary"] if row["clusters"] else "-"
+
+
+def _rate(row: dict[str, Any]) -> float | str:
+    """`4.20 of 9.00` while a part is not there."""
+    whole, now = row["usd_per_hour"], row["usd_per_hour_now"]
+    return f"{now:,.2f} of {whole:,.2f}" if round(now, 2) < round(whole, 2) else float(whole)
+
+
+def _jobs(ground: Ground, name: str) -> dict[str, dict[str, Any]]:
+    """Of a colony that is there or has ended."""
+    receipt = records_of(ground, name).read("receipt") or {}
+    return receipt.get("jobs") or _running_jobs(ground, name)
+
+
+def _has_job(ground: Ground, name: str, job: str) -> None:
+    """Raises InputError, with a near match."""
+    if job not in (found := _jobs(ground, name)):
+        hint = did_you_mean(job, found, f"its jobs: {', '.join(sorted(found)) or 'none'}")
+        raise InputError(Problem("NAME/JOB", f"{name} has no job `{job}`", hint))
 
 
 def _running_jobs(ground: Ground, name: str) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from colony.documents import load_colony, parse_envs, validation_report
 from colony.documents import schema as file_schema
 from jobs.errors import InputError, Problem
 from jobs.problems import did_you_mean, printable
+from jobs.quantities import counted
 from jobs.spec import Backend, Job
 
 __all__ = ["prices", "render", "schema", "validate"]
@@ -69,7 +70,7 @@ def prices(
     show.warn(catalog.warnings)
     seen = [(str(row["cloud"]), str(row["date"])) for row in found]
     oldest = min((day for _, day in seen), default="")
-    show.console().print(f"{len(found)} prices of {oldest or 'an unknown date'}")
+    show.console().print(f"{counted(len(found), 'price')} of {oldest or 'an unknown date'}")
     for note in age_notes(seen, date.today()):
         show.console().print(f"note: {note}", markup=False)
     return 0

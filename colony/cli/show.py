@@ -108,6 +108,8 @@ def money(usd: float) -> str:
 
 def placement_text(placement: Placement) -> None:
     """What would be built, and what it costs: shown before any money is spent."""
+    from jobs.quantities import counted
+
     rows = [
         [cluster.name, f"{cluster.cloud}/{cluster.region or cluster.name}", pool.name,
          pool.instance_type,
@@ -126,7 +128,7 @@ def placement_text(placement: Placement) -> None:
     control = sum(cluster.control_plane_per_hour for cluster in placement.clusters)
     gpus = sum(p.nodes * p.accelerator_count for c in placement.clusters for p in c.pools)
     console().print(
-        f"{gpus} GPUs; with control planes ({money(control)}/h) "
+        f"{counted(gpus, 'GPU')}; with control planes ({money(control)}/h) "
         f"[bold]{money(placement.price_per_hour)} per hour[/bold]{_priced(placement)}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from colony.market.request import Request, split_accelerators
 from components.hosts import HostSpec, Ssh
 from components.placement import ClusterPlacement, HostPlacement, PoolPlacement
 from components.spec import ClusterSpec
-from jobs.quantities import parse_cpus, parse_memory
+from jobs.quantities import counted, parse_cpus, parse_memory
 
 __all__ = ["MACHINE", "Room", "placement_of"]
 
@@ -97,12 +98,12 @@ class Room:
         return [replace(each) for each in self.left]
 
     def __str__(self) -> str:
-        """`2 x A100:8, 1 x no accelerators`, of what is free."""
-        kinds: dict[str, int] = {}
-        for each in self.left:
-            what = f"{each.accelerator}:{each.gpus}" if each.gpus else "no free accelerators"
-            kinds[what] = kinds.get(what, 0) + 1
-        return ", ".join(f"{count} x {what}" for what, count in kinds.items())
+        """`2 x A100:8, 1 host without free accelerators`, of what is free."""
+        kinds = Counter(f"{each.accelerator}:{each.gpus}" for each in self.left if each.gpus)
+        parts = [f"{count} x {what}" for what, count in kinds.items()]
+        if bare := sum(not each.gpus for each in self.left):
+            parts.append(f"{counted(bare, 'host')} without free accelerators")
+        return ", ".join(parts)
 
 
 def placement_of(cluster: ClusterSpec) -> ClusterPlacement:

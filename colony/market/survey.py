@@ -121,8 +121,19 @@ def _in_clusters(
         which, offer = pair
         return (which if made.ordered else 0, *order(offer, terms.by), offer.cluster, which)
 
+    made.refused = _told_once(made.refused)
     made.offers = list(islice(sorted(made.offers, key=rank), terms.top))
     made.best.sort(key=rank)
+
+
+def _told_once(refused: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows of the catalogue are refused for every cluster that cannot have them."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in refused:
+        known = found.setdefault(each["reason"], {**each, "near": []})
+        known["count"] = max(known["count"], each["count"])
+        known["near"] = list(dict.fromkeys([*known["near"], *each["near"]]))
+    return list(found.values())
 
 
 def _choose(made: JobPlan, job: Job, settled: Settled | None, terms: Terms) -> None:

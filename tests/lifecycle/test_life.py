@@ -65,6 +65,8 @@ def test_a_script_that_exits_7_fails_the_run_and_its_logs_are_kept(tmp_path):
     assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
     assert done.json["jobs"]["tiny"]["exit_code"] == 7
     assert left(world) == []
+    wrong = colony("logs", "tiny/tinny", "--world", world)
+    assert (wrong.code, "tiny has no job `tinny` (did you mean `tiny`?)" in wrong.err) == (2, True)
     logs = colony("logs", "tiny/tiny", "--world", world)  # of all: the first to fail ends the rest
     assert (logs.code, "about to fail" in logs.out) == (0, True)
 

@@ -254,7 +254,7 @@ def test_showing_prices_says_how_old_these_are(folder, capsys):
     where = folder("catalog.yaml", yaml.safe_dump(dates))
     assert prices("H100", "lambda", None, where, "text") == 0
     said = capsys.readouterr().out
-    assert "1 prices of 2021-01-02" in said
+    assert "1 price of 2021-01-02" in said
     assert "note: stale: prices of lambda are of 2021-01-02" in said
     assert "prices of aws" not in said
 

@@ -281,8 +281,8 @@ def test_pools_that_no_region_has_together_are_refused_with_where_each_is():
     ("spec", "error", "says"),
     [
         (colony(job(accelerators="A100:8", cloud="gcp")), NoOffer, "gcp has no cluster kind"),
-        (colony(clusters=[ClusterSpec(name="c", cloud="azure")]), NotSupported, "kind for azure"),
-        (colony(job(accelerators="A100:8"), clusters=[ONPREM]), InputError, "no free accelerators"),
+        (colony(clusters=[ClusterSpec(name="c", cloud="azure")]), NotSupported, "has no clus"),
+        (colony(job(accelerators="A100:8"), clusters=[ONPREM]), InputError, "1 host without"),
         (colony(clusters=[ClusterSpec(name="c", cloud="existing")]), InputError, "needs one"),
         (colony(job(cloud="existing")), InputError, "needs a context"),
         (colony(), InputError, "no cluster and no job"),

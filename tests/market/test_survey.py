@@ -57,8 +57,17 @@ def test_what_hosts_have_no_room_for_is_refused_with_what_is_left():
         clusters=[METAL, RENTED],
     )  # fmt: skip
     assert second["chosen"]["cluster"] == "rented"
-    reason = "cluster metal has 2 x no free accelerators left: 0 of 1 fit"
+    reason = "cluster metal has 2 hosts without free accelerators left: 0 of 1 fit"
     assert reason in [refusal["reason"] for refusal in second["refused"]]
+
+
+def test_what_is_refused_for_every_cluster_alike_is_told_once():
+    other = RENTED.model_copy(update={"name": "other"})
+    (made,) = surveyed(
+        job(accelerators="A100:8"), clusters=[RENTED, other], rows=[A100, A100._replace(gpus=4)]
+    )
+    refused = [(each["reason"], each["count"]) for each in made["refused"]]
+    assert refused == [("not exactly 8 x A100 a node", 1)]
 
 
 def test_a_job_goes_to_hosts_that_are_there_even_where_a_cloud_is_cheaper_and_is_told_so():
