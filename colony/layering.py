@@ -1,4 +1,4 @@
-"""The layers that a file's clusters would get, and what the checks say of them, before any `up`.
+"""The layers that a file's clusters would get, and what is refused of them, before any `up`.
 
 Everything here is read from the file, the catalogue and the registry: no cluster is asked.
 """
@@ -6,6 +6,7 @@ Everything here is read from the file, the catalogue and the registry: no cluste
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -17,6 +18,7 @@ from colony.market.catalog import Catalog
 from colony.market.place import place
 from components.layer_report import report
 from components.placement import Placement
+from components.refusals import asked_too_much
 from components.spec import Cloud, ColonySpec
 from jobs.errors import InputError, NoOffer, NotSupported, Problem
 from jobs.problems import NotHonoured
@@ -81,7 +83,8 @@ def _checked(spec: ColonySpec) -> tuple[list[Problem], list[Problem]]:
     except (NoOffer, NotSupported):
         return [], []
     reports = layers_of(spec, placement).values()
-    return refused(reports), warned(reports)
+    wrong = asked_too_much(spec, placement, time.time())
+    return [*wrong, *refused(reports)], warned(reports)
 
 
 def _owned(problem: Problem, documents: list[Document]) -> tuple[Document, Problem]:

@@ -18,8 +18,8 @@ from components.layer_report import checked_cluster
 from components.layers import build_layers
 from components.placement import ClusterPlacement
 from components.queues import build_namespaces, build_queues
-from components.quota import check_queues, namespace_of, queue_objects, space_of
-from components.refusals import check_abilities, check_reservations
+from components.quota import namespace_of, queue_objects, space_of
+from components.refusals import check_asked
 from components.slim import slim
 from components.spec import Cloud
 from components.tags import lease_tags
@@ -210,14 +210,12 @@ def check(args: ColonyArgs) -> None:
     clusters = {place.name: place for place in args.placement.clusters}
     for name, place in clusters.items():
         built = kind(place.cloud, f"placement.clusters.{name}.cloud")
-        check_abilities(args.spec, place)
-        built.check(place)
         on_it = [job for job in args.spec.jobs if args.placement.jobs.get(job.name) == name]
-        check_reservations(args.spec, place, on_it, args.lease)
+        check_asked(args.spec, place, on_it, args.lease.created)
+        built.check(place)
         chosen = chosen_layers(args.spec, place, on_it)
         ours, kept = as_found(chosen, args.found.of(name))
         refuse_errors(checked_cluster(args.spec, place, on_it, ours, kept=kept))
-        check_queues(args.spec, place)
     if args.spec.queues and len(clusters) > 1:
         raise NotSupported(Problem("queues", "projects over several clusters are not built yet"))
     problems = [

@@ -103,6 +103,9 @@ class PoolSpec(Strict):
 
     def _bought(self) -> list[Problem]:
         reserved = self.capacity is Capacity.RESERVATION
+        if self.spot and self.reservation:
+            return [Problem("spot", f"these nodes are bought by reservation {self.reservation}",
+                            "leave one of them out")]  # fmt: skip
         if self.spot != (self.capacity is Capacity.SPOT):
             return [Problem("spot", f"is {str(self.spot).lower()}, but capacity is "
                             f"{self.capacity.value}", "leave one of them out")]  # fmt: skip

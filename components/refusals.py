@@ -8,14 +8,36 @@ from __future__ import annotations
 from datetime import datetime
 
 from components.clusters.abilities import facts_of, refuse_lacking
-from components.lease import Lease
-from components.placement import ClusterPlacement, PoolPlacement
+from components.placement import ClusterPlacement, Placement, PoolPlacement
+from components.quota import check_queues
 from components.spec import ColonySpec
 from jobs.errors import InputError, NotSupported, Problem
 from jobs.quantities import format_duration
 from jobs.spec import Job
 
-__all__ = ["check_abilities", "check_reservations"]
+__all__ = ["asked_too_much", "check_abilities", "check_asked", "check_reservations"]
+
+
+def check_asked(
+    spec: ColonySpec, placement: ClusterPlacement, jobs: list[Job], since: float
+) -> None:
+    """InputError, NotSupported for what a cluster with these jobs cannot have, `since` when it
+    lives."""
+    check_abilities(spec, placement)
+    check_reservations(spec, placement, jobs, since)
+    check_queues(spec, placement)
+
+
+def asked_too_much(spec: ColonySpec, placement: Placement, since: float) -> list[Problem]:
+    """What `check_asked` says of all clusters, for those who only look."""
+    found = []
+    for cluster in placement.clusters:
+        jobs = [job for job in spec.jobs if placement.jobs.get(job.name) == cluster.name]
+        try:
+            check_asked(spec, cluster, jobs, since)
+        except InputError as error:
+            found += error.problems
+    return list(dict.fromkeys(found))
 
 
 def check_abilities(spec: ColonySpec, placement: ClusterPlacement) -> None:
@@ -28,7 +50,7 @@ def check_abilities(spec: ColonySpec, placement: ClusterPlacement) -> None:
 
 
 def check_reservations(
-    spec: ColonySpec, placement: ClusterPlacement, jobs: list[Job], lease: Lease
+    spec: ColonySpec, placement: ClusterPlacement, jobs: list[Job], since: float
 ) -> None:
     """InputError for a reservation that ends before a job on it must have ended."""
     _, pools = _paths(spec, placement)
@@ -38,15 +60,15 @@ def check_reservations(
                 f"{format_duration(job.max_run_time)}", "give the job a shorter max_run_time")
         for pool in placement.pools
         for job in jobs
-        if pool.reserved_until and _uses(job, pool) and _late(job, pool.reserved_until, lease)
+        if pool.reserved_until and _uses(job, pool) and _late(job, pool.reserved_until, since)
     ]  # fmt: skip
     if problems:
         raise InputError(*problems)
 
 
-def _late(job: Job, reserved_until: str, lease: Lease) -> bool:
+def _late(job: Job, reserved_until: str, since: float) -> bool:
     ends = datetime.fromisoformat(reserved_until.replace("Z", "+00:00")).timestamp()
-    return lease.created + job.max_run_time > ends
+    return since + job.max_run_time > ends
 
 
 def _uses(job: Job, pool: PoolPlacement) -> bool:

@@ -3,6 +3,7 @@ colony without jobs its clusters, at the lowest prices, and their stacks."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -30,6 +31,8 @@ class _Stacks:
     spec: ColonySpec
     settled: Settled | None = None
     reports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wrong: list[Problem] = field(default_factory=list)
+    """What the clusters cannot have."""
 
     def of(self, job: str) -> dict[str, Any]:
         """The cluster of the job and its layers, as the JSON has them."""
@@ -77,7 +80,8 @@ def plan(file: Path, catalog: Path | None, top: int, by: str, envs: list[str], o
         offers_text(plans, together=len(parts) > 1)
         _print_stacks(stacks)
     show.warn(warned(reports))
-    wrong = [*(each.failed for each in surveys if each.failed), *map(str, refused(reports))]
+    problems = [*(each for stack in stacks for each in stack.wrong), *refused(reports)]
+    wrong = [*(each.failed for each in surveys if each.failed), *map(str, problems)]
     for problem in wrong:
         show.console(stderr=True).print(f"error: {problem}", markup=False)
     return InputError.exit_code if wrong else 0
@@ -111,10 +115,12 @@ def _told(text: str) -> None:
 def _stacks(spec: ColonySpec, settled: Settled | None) -> _Stacks:
     """Raises InputError for layers that cannot be. Why there is no offer is said above."""
     from colony.layering import layers_of
+    from components.refusals import asked_too_much
 
     if settled is None:
         return _Stacks(spec)
-    return _Stacks(spec, settled, layers_of(settled.spec, settled.placement))
+    wrong = asked_too_much(settled.spec, settled.placement, time.time())
+    return _Stacks(spec, settled, layers_of(settled.spec, settled.placement), wrong)
 
 
 def _print_stacks(stacks: Sequence[_Stacks]) -> None:

@@ -131,6 +131,25 @@ def test_jobs_of_a_second_cluster_are_counted_as_in_the_file(run, file):
 
 
 @pytest.mark.parametrize("command", ["plan", "validate"])
+@pytest.mark.parametrize(
+    ("pool", "more", "path", "what"),
+    [
+        (", reservation: cr-1, reserved_until: 2026-01-01", "", ".pools[0].reserved_until",
+         "the reservation ends at 2026-01-01T00:00:00Z, and job 'train' may run for 24h"),
+        (", min_nodes: 0", "", ".pools[0].min_nodes", "not built with scaling by themselves"),
+        ("", "queues: [{project: a, gpus: 17}]\n", "queues", "share out 17 GPUs of 16 bought"),
+    ],
+)  # fmt: skip
+def test_what_its_clusters_cannot_have_is_refused_before_any_up(
+    run, file, command, pool, more, path, what
+):
+    text = EKS.replace("nodes: 2}]", f"nodes: 2{pool}}}]").replace("layers:", f"{more}layers:")
+    code, out, err = run(command, file(text=text))
+    said = " ".join((out + err).split())
+    assert (code, f"{path}: " in said, what in said) == (2, True, True), said
+
+
+@pytest.mark.parametrize("command", ["plan", "validate"])
 def test_a_layer_that_a_job_cannot_do_without_may_not_be_off(run, file, command):
     code, out, err = run(command, file("jobset: off"))
     assert code == 2

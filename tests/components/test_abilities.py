@@ -4,14 +4,13 @@ import re
 
 import pytest
 from pydantic import ValidationError
-from recording import GPUS, JOB, LEASE, SYSTEM
+from recording import GPUS, JOB, SYSTEM
 
 from components.access import Access
 from components.clusters import abilities, nodes
 from components.clusters.abilities import Abilities, KindFacts, facts_of, kinds
 from components.clusters.azure.pools import profile
 from components.clusters.gcp.pools import size_of
-from components.lease import Lease
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 from components.pool_spec import Capacity, PoolSpec
 from components.refusals import check_abilities, check_reservations
@@ -19,6 +18,7 @@ from components.spec import ColonySpec
 from jobs.errors import InputError, NotSupported
 from jobs.spec import Job
 
+CREATED = 1767225600  # 2026-01-01T00:00:00Z
 UNABLE = KindFacts.model_validate({"class": "a:b", "abilities": {}})
 
 
@@ -100,7 +100,7 @@ def test_the_short_forms_of_capacity_are_the_long_one(pool, capacity, spot):
     [
         ({"capacity": "on-demand", "spot": True}, "spot"),
         ({"capacity": "reservation"}, "reservation"),
-        ({"spot": True, "reservation": "cr-1"}, "reservation"),
+        ({"spot": True, "reservation": "cr-1"}, "spot.*bought by reservation cr-1"),
         ({"capacity": "spot", "reservation": "cr-1"}, "reservation"),
         ({"reserved_until": "2026-01-01T00:00:00Z"}, "reserved_until"),
         ({"reservation": "cr-1", "reserved_until": "soon"}, "is not a time"),
@@ -133,21 +133,19 @@ def test_access_is_either_a_list_or_private(given):
 
 @pytest.mark.parametrize(("hours", "late"), [(23, False), (25, True)])
 def test_a_reservation_that_ends_before_the_job_must_have_is_refused(hours, late):
-    lease = Lease(**{**LEASE, "created": 1767225600})  # 2026-01-01T00:00:00Z
     job = Job(**{**JOB, "max_run_time": hours * 3600})
     reserved = place(reservation="cr-1", reserved_until="2026-01-02T00:00:00Z")
     if not late:
-        return check_reservations(spec(), reserved, [job], lease)
+        return check_reservations(spec(), reserved, [job], CREATED)
     with pytest.raises(InputError, match=re.escape("clusters[0].pools[0].reserved_until")) as told:
-        check_reservations(spec(), reserved, [job], lease)
+        check_reservations(spec(), reserved, [job], CREATED)
     assert "may run for 25h (" in str(told.value)
     return None
 
 
 def test_a_job_that_runs_elsewhere_may_outlive_a_reservation():
-    lease = Lease(**LEASE)
     reserved = place(reservation="cr-1", reserved_until="2026-01-01T00:00:01Z")
-    check_reservations(spec(), reserved, [Job(name="cpu", run="true")], lease)
+    check_reservations(spec(), reserved, [Job(name="cpu", run="true")], CREATED)
 
 
 SIZES = [(2.0, 8.0), (4.0, 16.0), (96.0, 1900.0), (192.0, 2048.0)]
