@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.data import load
 from jobs.errors import Problem
-from jobs.problems import did_you_mean, printable, refuse, unbuilt
+from jobs.problems import did_you_mean, kindless, printable, refuse
 
 __all__ = ["KUBERNETES", "parse_cloud", "settle_kubernetes"]
 
@@ -26,7 +26,7 @@ def parse_cloud(value: object) -> str:
         return name
     elsewhere = load("unbuilt.yaml")["clouds"]
     if name in elsewhere:
-        raise refuse(unbuilt(f"the cloud {name}"))
+        raise refuse(kindless(name, _OURS[:-1]))
     hint = did_you_mean(name, [*_OURS, *elsewhere], f"known: {', '.join(_OURS)}")
     raise refuse(Problem("", f"unknown cloud {printable(value)}", hint))
 

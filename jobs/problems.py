@@ -9,7 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from jobs.errors import Problem
 
-__all__ = ["NotHonoured", "Unbuilt", "did_you_mean", "near", "printable", "refuse", "unbuilt"]
+__all__ = [
+    "NotHonoured", "Unbuilt", "did_you_mean", "kindless", "near", "printable", "refuse", "unbuilt",
+]  # fmt: skip
 
 _CLOSE = 0.7
 _CLOSE_SHORT = 0.66
@@ -36,6 +38,12 @@ def refuse(*problems: Problem | str) -> PydanticCustomError:
 def unbuilt(what: str, path: str = "", hint: str = "") -> Unbuilt:
     """`what` is valid, and named, but not built yet."""
     return Unbuilt(path, f"{what}: not built yet", hint)
+
+
+def kindless(cloud: str, known: Iterable[str], path: str = "") -> Unbuilt:
+    """A cloud that is known, and whose clusters nobody has built; `known` = the others."""
+    message = f"not provisionable here: {cloud} has no cluster kind"
+    return Unbuilt(path, message, f"a colony can be on {', '.join(known)}")
 
 
 def near(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

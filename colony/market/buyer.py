@@ -11,6 +11,7 @@ from colony.market.needs import PoolNeed
 from colony.market.plan import Offer, Plan, plan
 from components.clusters.abilities import has_spot
 from jobs.errors import NoOffer, NotSupported, Problem
+from jobs.problems import kindless
 
 __all__ = ["Buyer", "Where"]
 
@@ -26,9 +27,7 @@ class Buyer:
     def refuse_unbuilt(self, cluster: str, cloud: str) -> None:
         if cloud in self.built:
             return
-        message = f"the cluster kind for {cloud} is not built yet"
-        hint = f"use {' or '.join(sorted(self.built - {'existing'}))}"
-        raise NotSupported(Problem(f"clusters[{cluster}].cloud", message, hint))
+        raise NotSupported(kindless(cloud, sorted(self.built), f"clusters[{cluster}].cloud"))
 
     def refuse_spot(self, pool: PoolNeed) -> None:
         clouds = self.built - {"existing"}

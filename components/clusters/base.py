@@ -19,7 +19,8 @@ from components.clusters.nodes import (
     tolerations_of,
 )
 from components.placement import ClusterPlacement
-from jobs.errors import NotSupported, Problem
+from jobs.errors import NotSupported
+from jobs.problems import kindless
 from jobs.spec import Job
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def supported(cloud: str) -> bool:
 def kind(cloud: str, path: str = "") -> ClusterKind:
     """The class for a cloud, imported now. NotSupported where it is not built yet."""
     if not supported(cloud):
-        hint = f"built so far: {', '.join(kinds())}"
-        raise NotSupported(Problem(path, f"clusters on {cloud!r} are not built yet", hint))
+        raise NotSupported(kindless(cloud, kinds(), path))
     module, name = facts_of(cloud).cls.split(":")
     found: Any = getattr(importlib.import_module(module), name)
     return cast(ClusterKind, found)

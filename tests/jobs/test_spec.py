@@ -74,7 +74,8 @@ def test_an_unknown_field_is_named_with_its_path_and_near_match(fields, path, hi
 def test_what_is_not_built_is_refused_by_name(fields, path):
     (found,) = problems(**fields)
     assert isinstance(found, Unbuilt)
-    assert (found.path, found.message.endswith("not built yet")) == (path, True)
+    said = f"not provisionable here: {fields['resources']['cloud']} has no cluster kind"
+    assert (found.path, found.message) == (path, said), "as in a plan's refusals"
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, 2.0, True, "2", None, [], float("nan"), 10**6])
