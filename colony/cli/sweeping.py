@@ -15,7 +15,7 @@ from colony.cli.backend import chosen
 from colony.cli.colonies import ground_of, known
 from colony.lifecycle.ground import Ground, Thing, records_of
 from colony.records import Records, stacks_with_records
-from jobs.errors import ColonyError, NotReady
+from jobs.errors import ColonyError, InputError, NotReady
 
 if TYPE_CHECKING:
     from colony.lifecycle.expired import Expired, Place
@@ -83,7 +83,8 @@ class _Sky:
 @contextmanager
 def _sky(world: Path | None) -> Iterator[_Sky]:
     if world is None:
-        yield _Sky(_clouds(), time.time, time.sleep, _leases())
+        leases = _leases()
+        yield _Sky(_clouds(), time.time, time.sleep, leases)
         return
     from colony.lifecycle.world_place import WorldPlace
     from colony.rehearsal.world import World
@@ -116,9 +117,11 @@ def _leases() -> dict[str, float]:
     from colony.lifecycle.real import Real
 
     try:
-        storage = Real.open(chosen()).storage
+        storage = Real.reopen(chosen()).storage
         stacks = stacks_with_records(storage)
         found = {stack: Records(storage, stack).lease() for stack in stacks}
+    except InputError:  # a backend that is named and not there: leases would be overlooked
+        raise
     except ColonyError:
         return {}
     return {stack: float(lease.expires) for stack, lease in found.items() if lease}

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from colony.lifecycle.ground import Ground
+from colony.storage.opening import refuse_missing
 
 __all__ = ["open_ground"]
 
@@ -18,13 +19,14 @@ def open_ground(
     execute: bool = False,
     echo: Callable[[str], None] = print,
 ) -> AbstractContextManager[Ground]:
-    """`backend`: empty = the world's own, or the environment's. The rest is a world's, as of
-    `Simulated`. Raises InputError and NotReady."""
+    """For what is there already. `backend`: empty = the world's own, or the environment's. The rest
+    is a world's, as of `Simulated`. Raises InputError and NotReady."""
     if world:
+        refuse_missing(backend)
         from colony.lifecycle.simulated import Simulated
         from colony.rehearsal.world import World
 
         return Simulated(World.open(world), execute=execute, echo=echo, backend=backend)
     from colony.lifecycle.real import Real
 
-    return Real.open(backend)
+    return Real.reopen(backend)

@@ -16,7 +16,7 @@ from colony.inventory import inventory_of
 from colony.lifecycle.ground import ClusterAccess, LiveCluster, Span, Thing, records_of
 from colony.lifecycle.pause import asleep
 from colony.lifecycle.state import resources
-from colony.storage.opening import open_backend
+from colony.storage.opening import open_backend, refuse_missing
 from components.spec import OWNED
 from jobs.errors import NotReady
 
@@ -55,6 +55,14 @@ class Real:
         if url.startswith("file:"):
             storage.root.mkdir(parents=True, exist_ok=True)
         return cls(storage)
+
+    @classmethod
+    def reopen(cls, backend: str = "") -> Real:
+        """The same where something must be there already: InputError for a folder that is not,
+        but for the user's own."""
+        if named := backend or os.environ.get(VARIABLE, ""):
+            refuse_missing(named, "--backend" if backend else VARIABLE)
+        return cls.open(backend)
 
     def __enter__(self) -> Real:
         return self

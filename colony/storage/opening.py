@@ -10,9 +10,9 @@ from typing import Any
 from colony.storage.base import Storage
 from colony.storage.folder import Folder
 from colony.storage.urls import folder_of, read_url
-from jobs.errors import NotReady
+from jobs.errors import InputError, NotReady, Problem
 
-__all__ = ["credentials_of", "open_backend", "open_storage"]
+__all__ = ["credentials_of", "open_backend", "open_storage", "refuse_missing"]
 
 KINDS: dict[str, tuple[str, str, str]] = {
     "s3": ("s3", "S3", "boto3"),
@@ -56,6 +56,14 @@ def open_backend(url: str, where: str = "--backend") -> Storage:
     if not url.startswith("file:"):
         storage.keys(PROBE)
     return storage
+
+
+def refuse_missing(url: str, where: str = "--backend") -> None:
+    """InputError for a folder that is not there: who looks for colonies makes none, and must not
+    be told that there are none."""
+    if url.startswith("file:") and not (path := folder_of(url)).is_dir():
+        hint = "`colony up` and `colony run` make one"
+        raise InputError(Problem(where, f"there is no folder {path}", hint))
 
 
 def credentials_of(url: str, environment: dict[str, str]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from colony.rehearsal.world import World
+
 BAD = sorted((Path(__file__).parents[1] / "colony" / "bad").iterdir())
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -75,6 +77,23 @@ def test_a_backend_that_is_not_built_is_refused_by_name(run, monkeypatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s4://bucket")
     code, _, err = run("status")
     assert (code, "PULUMI_BACKEND_URL: s4:// is no backend" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["status", "reap --yes", "sweep", "sweep --expired --yes", "history", "jobs demo", "down demo"],
+)
+def test_who_only_looks_makes_no_backend_and_is_told_that_there_is_none(run, tmp_path, asked):
+    typo = f"file://{tmp_path}/typo"
+    code, out, err = run(*asked.split(), "--backend", typo)
+    assert (code, out) == (2, "")
+    assert f"--backend: there is no folder {tmp_path}/typo" in err
+    world = tmp_path / "world"
+    World.create(world).close()
+    if "--expired" not in asked:
+        code, _, err = run(*asked.split(), "--backend", typo, "--world", world)
+        assert (code, "there is no folder" in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["world"]
 
 
 def test_exec_is_refused_outside_a_world(run, monkeypatch, tmp_path):
