@@ -16,6 +16,7 @@ from components.placement import ClusterPlacement, PoolPlacement
 from components.spec import Cloud, ColonySpec, QueueSpec
 from jobs.data import parse
 from jobs.errors import InputError, NotSupported, Problem
+from jobs.quantities import counted
 from jobs.spec import Backend, Job
 
 __all__ = ["check_queues", "namespace_of", "priority_value", "queue_objects", "space_of"]
@@ -76,7 +77,9 @@ def check_queues(spec: ColonySpec, placement: ClusterPlacement) -> None:
     bought = sum(pool.nodes * pool.accelerator_count for pool in placement.pools)
     shared = sum(queue.gpus for queue in spec.queues)
     if shared > bought and (placement.pools or placement.cloud != Cloud.EXISTING.value):
-        problems.append(Problem("queues", f"they share out {shared} GPUs of {bought} bought"))
+        problems.append(
+            Problem("queues", f"they share out {counted(shared, 'GPU')} of {bought} bought")
+        )
     if problems:
         raise InputError(*problems)
     if len({pool.accelerator for pool in placement.pools if pool.accelerator}) > 1:

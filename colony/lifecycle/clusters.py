@@ -6,6 +6,7 @@ They come up side by side; what one cloud refuses stops nothing of the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from colony.lifecycle.drain import drain
@@ -15,10 +16,10 @@ from colony.lifecycle.phases import ColonyPhase, Seen, Status, derive
 from colony.lifecycle.prepare import Plan
 from colony.lifecycle.raising import raised
 from colony.lifecycle.readiness import late_text, with_nodes
+from colony.lifecycle.standing import heads, standing
 from colony.lifecycle.state import KUBERNETES, UNKNOWN, live_clusters, plain, resources
 from colony.market.failures import Kind, classify
 from components.placement import Placement
-from components.tags import short_name
 from jobs.errors import NotReady, ProvisioningFailed
 
 __all__ = ["cluster_of", "raise_clusters", "seen_clusters", "status_of"]
@@ -31,8 +32,6 @@ REASONS = {
     Kind.HOST: "HostFailed",
 }
 COMPONENT = "colony:index:"
-SHORTEST = 20
-"""No cloud leaves a cluster's name less than this."""
 PATIENCE = 1800.0
 """Seconds from the end of an `up` until all GPU nodes must be ready."""
 POLL = 15.0
@@ -59,16 +58,18 @@ def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
         records = records_of(ground, stack)
         records.write("phase", {**(records.read("phase") or {}), "ready": True})
     if failed:
-        raise ProvisioningFailed(f"{failed}; {status.summary}; {_next(plan)}", failed.failures)
+        why = f"{failed}; {status.summary}; {_next(plan, status)}"
+        raise ProvisioningFailed(why, failed.failures)
     if late := _late(status):
-        why = f"after {PATIENCE / 60:.0f} minutes {late}; {status.summary}; {_next(plan)}"
+        why = f"after {PATIENCE / 60:.0f} minutes {late}; {status.summary}; {_next(plan, status)}"
         raise ProvisioningFailed(why)
     return status
 
 
-def _next(plan: Plan) -> str:
-    """What is there is paid for, until somebody does one of the two."""
-    return f"what is up stays, and costs: `colony up` again goes on from it, `{plan.end}` ends it"
+def _next(plan: Plan, status: Status) -> str:
+    """What is there may be paid for, until somebody does one of the two."""
+    cost = f", at ${status.usd_per_hour:,.2f} per hour" if status.usd_per_hour else ""
+    return f"what is up stays{cost}: `colony up` again goes on from it, `{plan.end}` ends it"
 
 
 def status_of(ground: Ground, stack: str) -> Status:
@@ -76,17 +77,21 @@ def status_of(ground: Ground, stack: str) -> Status:
     records = records_of(ground, stack)
     known = records.read("phase") or {}
     config, deployment = _known(ground, stack)
-    placement = config.get("colony:placement")
-    intended = _names(Placement.model_validate_json(placement)) if placement else []
+    written = config.get("colony:placement")
+    placement = Placement.model_validate_json(written) if written else Placement(clusters=[])
+    intended = _names(placement)
     failures = known.get("failures", {})
     seen = seen_clusters(deployment, stack, intended, failures)
-    return derive(
+    planes = _identifiers(deployment, stack, intended)
+    status = derive(
         intended,
         with_nodes(ground, config, _live(deployment, stack, intended), seen),
         deleting=bool((records.read("clusters") or {}).get("ending")),
         busy=bool(ground.engine.locks(stack)),
         was_ready=bool(known.get("ready")),
     )
+    paid = standing(placement, deployment, stack, planes).price_per_hour
+    return replace(status, usd_per_hour=paid)
 
 
 def seen_clusters(
@@ -149,7 +154,7 @@ def _ready(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> li
 
 def _identifiers(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> dict[str, str]:
     """Of the clusters whose provider is in the state."""
-    names = {f"{head}-kubernetes": each for each in clusters for head in _heads(stack, each)}
+    names = {f"{head}-kubernetes": each for each in clusters for head in heads(stack, each)}
     found = {}
     for resource in resources(deployment):
         cluster = names.get(resource["urn"].rsplit("::", 1)[-1])
@@ -162,15 +167,9 @@ def cluster_of(urn: str, stack: str, clusters: list[str]) -> str | None:
     """Whose resource that is, by its name: `<colony>-<cluster>-…`, however it was shortened."""
     name = urn.rsplit("::", 1)[-1]
     for cluster in sorted(clusters, key=len, reverse=True):
-        if any(name == head or name.startswith(f"{head}-") for head in _heads(stack, cluster)):
+        if any(name == head or name.startswith(f"{head}-") for head in heads(stack, cluster)):
             return cluster
     return None
-
-
-def _heads(stack: str, cluster: str) -> set[str]:
-    whole = f"{stack}-{cluster}"
-    limits = range(min(SHORTEST, len(whole)), len(whole))
-    return {whole, *(short_name(stack, cluster, limit=limit) for limit in limits)}
 
 
 def _remember(ground: Ground, plan: Plan, failures: Mapping[str, str]) -> None:

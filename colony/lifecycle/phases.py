@@ -58,6 +58,8 @@ class Status:
     total: int
     clusters: Mapping[str, Seen]
     conditions: Sequence[Condition] = field(default_factory=list)
+    usd_per_hour: float = 0.0
+    """Of what is there, at the recorded prices."""
 
     @property
     def summary(self) -> str:

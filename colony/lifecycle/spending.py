@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -99,25 +100,30 @@ def money_of(ground: Ground, stack: str) -> dict[str, Any] | None:
     if lease is None or found is None:
         return None
     purse = Purse.of(ground, *found, float(lease.created))
-    spec, budget = found[0], found[0].budget
-    longest = max((job.max_run_time for job in spec.jobs), default=0)
-    left = lease.created + longest - ground.now()
+    budget = found[0].budget
+    left = min(lease.created + _longest(*found), lease.expires) - ground.now()
     seen = purse.outlook(run_time=left, expires=lease.expires, poll=REAP)
     return {**seen.to_dict(), "budget": budget.model_dump(mode="json") if budget else None}
 
 
 def before(spec: ColonySpec, placement: Placement) -> Outlook:
-    """The same before anything is there; the modelled minutes come before max_run_time."""
+    """The same before anything is there."""
     ending = ending_of(spec, placement)
-    longest = max((job.max_run_time for job in spec.jobs), default=spec.lifetime)
     bill = Bill(0.0, placement.price_per_hour)
     return outlook(
         spec.budget,
         bill,
-        to_run_time=min(longest + starting_seconds(placement), spec.lifetime) + ending.draining,
+        to_run_time=min(_longest(spec, placement), spec.lifetime) + ending.draining,
         to_lease=spec.lifetime + ending.draining,
         poll=REAP,
     )
+
+
+def _longest(spec: ColonySpec, placement: Placement) -> float:
+    """Seconds until its jobs must have ended; the modelled minutes come before max_run_time.
+    Without jobs a colony lives as long as its lease."""
+    longest = max((job.max_run_time for job in spec.jobs), default=math.inf)
+    return longest + starting_seconds(placement)
 
 
 @contextmanager

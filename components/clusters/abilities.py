@@ -80,6 +80,10 @@ class KindFacts(Strict):
     cls: str = Field(alias="class")
     """`module:name`, imported when such a cluster is built."""
     abilities: Abilities
+    pool: str = ""
+    """The type of a pool's resource; empty = its machines are not rented."""
+    inline_system: bool = False
+    """A pool without accelerators is a part of the cluster itself."""
     allocatable: Allocatable = Allocatable()
 
 

@@ -85,6 +85,11 @@ def test_one_cloud_refuses_and_the_others_go_on_until_one_is_dropped_and_all_is_
     refused = colony("up", file, "--world", world)
     assert (refused.code, "GPUS_ALL_REGIONS" in refused.err) == (1, True), refused.err
     assert "`colony up` again goes on from it, `colony down wide` ends it" in refused.err
+    (row,) = colony("status", "wide", "--world", world, "--format", "json").json
+    now, whole = row["usd_per_hour_now"], row["usd_per_hour"]
+    assert 0 < now < whole
+    assert f"what is up stays, at ${now:.2f} per hour: " in refused.err
+    assert f"{now:.2f} of {whole:.2f}" in colony("status", "wide", "--world", world).out
     phase, clusters = status(world)
     assert (phase, clusters["summary"]) == ("Degraded", "ready 3 of 4: gke (QuotaExceeded)")
     for name in ("eks", "aks"):
@@ -185,7 +190,10 @@ def test_one_cluster_of_several_is_moved_and_its_neighbour_stays(tmp_path):
     up = colony("up", file, "--world", world, "--format", "json")
     assert up.code == 0, up.err
     assert "releasing what was made there" in up.err
-    assert status(world)[1]["summary"] == "ready 2 of 2"
+    (row,) = colony("status", "wide", "--world", world, "--format", "json").json
+    assert row["clusters"]["summary"] == "ready 2 of 2"
+    assert 0 < row["spent"] < row["projected"] == row["worst"], "it lives as long as its lease"
+    assert row["usd_per_hour_now"] == row["usd_per_hour"] > 0
     gone = {urn.split("::")[-1] for urn in operations(world, "delete")}
     assert {"wide-moves-eks", "wide-moves-vpc"} <= gone
     assert not any(name.startswith("wide-stays") for name in gone)
