@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from colony.lifecycle.drain import drain
 from colony.lifecycle.ground import Ground, LiveCluster, Tell, deployment_of, records_of
@@ -16,10 +16,11 @@ from colony.lifecycle.phases import ColonyPhase, Seen, Status, derive
 from colony.lifecycle.prepare import Plan
 from colony.lifecycle.raising import raised
 from colony.lifecycle.readiness import late_text, with_nodes
-from colony.lifecycle.standing import heads, standing
+from colony.lifecycle.standing import standing
 from colony.lifecycle.state import KUBERNETES, UNKNOWN, live_clusters, plain, resources
 from colony.market.failures import Kind, classify
 from components.placement import Placement
+from components.tags import short_name
 from jobs.errors import NotReady, ProvisioningFailed
 
 __all__ = ["cluster_of", "raise_clusters", "seen_clusters", "status_of"]
@@ -32,38 +33,46 @@ REASONS = {
     Kind.HOST: "HostFailed",
 }
 COMPONENT = "colony:index:"
+SHORTEST = 20
+"""No cloud leaves a cluster's name less than this."""
 PATIENCE = 1800.0
 """Seconds from the end of an `up` until all GPU nodes must be ready."""
 POLL = 15.0
 
 
 def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
-    """`up` of all clusters, until their GPU nodes can be used. Raises ProvisioningFailed with what
-    is ready nevertheless."""
+    """`up` of all clusters, until their GPU nodes can be used. Raises ProvisioningFailed, or
+    NotReady for credentials that do not work, with what is ready nevertheless."""
     stack = plan.spec.name
     before = deployment_of(ground, stack)
     _drain_dropped(ground, plan, before, tell)
     leave_old_places(ground, plan, before, tell)
-    failed: ProvisioningFailed | None = None
+    failed, unable = None, False
     try:
         plan = raised(ground, plan, tell)
     except ProvisioningFailed as error:
         failed = error
-    except NotReady as error:  # one cloud's credentials: the others' words are known nevertheless
-        _remember(ground, plan, getattr(error.__cause__, "failures", {}))
-        raise
+    except NotReady as error:
+        if not isinstance(error.__cause__, ProvisioningFailed):
+            raise
+        failed, unable = error.__cause__, True
     _remember(ground, plan, failed.failures if failed else {})
     status = status_of(ground, stack) if failed else _awaited(ground, stack, tell)
     if status.phase is ColonyPhase.READY:
         records = records_of(ground, stack)
         records.write("phase", {**(records.read("phase") or {}), "ready": True})
     if failed:
-        why = f"{failed}; {status.summary}; {_next(plan, status)}"
-        raise ProvisioningFailed(why, failed.failures)
+        _refuse(f"{failed}; {status.summary}; {_next(plan, status)}", failed, unable)
     if late := _late(status):
         why = f"after {PATIENCE / 60:.0f} minutes {late}; {status.summary}; {_next(plan, status)}"
         raise ProvisioningFailed(why)
     return status
+
+
+def _refuse(why: str, failed: ProvisioningFailed, unable: bool) -> NoReturn:
+    if unable:
+        raise NotReady(why) from failed
+    raise ProvisioningFailed(why, failed.failures)
 
 
 def _next(plan: Plan, status: Status) -> str:
@@ -154,7 +163,7 @@ def _ready(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> li
 
 def _identifiers(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> dict[str, str]:
     """Of the clusters whose provider is in the state."""
-    names = {f"{head}-kubernetes": each for each in clusters for head in heads(stack, each)}
+    names = {f"{head}-kubernetes": each for each in clusters for head in _heads(stack, each)}
     found = {}
     for resource in resources(deployment):
         cluster = names.get(resource["urn"].rsplit("::", 1)[-1])
@@ -167,9 +176,15 @@ def cluster_of(urn: str, stack: str, clusters: list[str]) -> str | None:
     """Whose resource that is, by its name: `<colony>-<cluster>-…`, however it was shortened."""
     name = urn.rsplit("::", 1)[-1]
     for cluster in sorted(clusters, key=len, reverse=True):
-        if any(name == head or name.startswith(f"{head}-") for head in heads(stack, cluster)):
+        if any(name == head or name.startswith(f"{head}-") for head in _heads(stack, cluster)):
             return cluster
     return None
+
+
+def _heads(stack: str, cluster: str) -> set[str]:
+    whole = f"{stack}-{cluster}"
+    limits = range(min(SHORTEST, len(whole)), len(whole))
+    return {whole, *(short_name(stack, cluster, limit=limit) for limit in limits)}
 
 
 def _remember(ground: Ground, plan: Plan, failures: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from colony.lifecycle.state import resources
@@ -19,7 +20,7 @@ _PACKAGES = {
     "onprem": ("command:",),
 }
 """What a cloud's own resources are called; the rest is in its clusters, or the engine's."""
-_LIMITS = (48, 55, 63)
+_LIMITS = (28, 32, 40, 48, 55, 63)
 """Lengths that the components shorten names to."""
 
 
@@ -74,8 +75,15 @@ def _cluster(colony: str, placement: Placement, urn: str) -> ClusterPlacement | 
     """By the longest name that fits: `main-2` is not `main`."""
     bought = [each for each in placement.clusters if each.cloud != "existing"]
     heads = {name: each for each in bought for name in _names(f"{colony}-{each.name}")}
-    fitting = [name for name in heads if _name(urn) == name or _name(urn).startswith(f"{name}-")]
+    fitting = [head for head, each in heads.items() if _begins(_name(urn), head, each)]
     return heads[max(fitting, key=len)] if fitting else None
+
+
+def _begins(name: str, head: str, cluster: ClusterPlacement) -> bool:
+    """Of a pool's name that was shortened once more the head is not whole."""
+    if name == head or name.startswith(f"{head}-"):
+        return True
+    return any(name in _names(f"{head}-{pool.name}") for pool in cluster.pools)
 
 
 def _pool(colony: str, cluster: ClusterPlacement, urn: str) -> str:
@@ -86,8 +94,9 @@ def _pool(colony: str, cluster: ClusterPlacement, urn: str) -> str:
     return ""
 
 
+@cache
 def _names(name: str) -> set[str]:
-    return {short_name(name, limit=limit) for limit in _LIMITS}
+    return {name, *(short_name(name, limit=limit) for limit in _LIMITS)}
 
 
 def _name(urn: str) -> str:

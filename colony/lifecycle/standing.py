@@ -5,52 +5,36 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from colony.lifecycle.refused import pool_at
 from colony.lifecycle.state import resources
-from components.clusters.abilities import facts_of
+from components.clusters.abilities import KindFacts, facts_of
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 from components.spec import OWNED
-from components.tags import short_name
 
-__all__ = ["heads", "standing"]
-
-SHORTEST = 20
-"""No cloud leaves a cluster's name less than this."""
-
-Found = Collection[tuple[str, str]]
-"""(type, name)"""
+__all__ = ["standing"]
 
 
 def standing(
     placement: Placement, deployment: Mapping[str, Any], stack: str, planes: Collection[str]
 ) -> Placement:
     """Without the pools that are not there; `planes`: the clusters whose control plane is."""
-    found = {(each["type"], each["urn"].rsplit("::", 1)[-1]) for each in resources(deployment)}
-    clusters = [
-        _part(cluster, stack, found)
-        for cluster in placement.clusters
-        if cluster.name in planes or cluster.cloud in OWNED  # a host is paid for from the start
-    ]
+    facts = {each.name: facts_of(each.cloud) for each in placement.clusters}
+    types = {each.pool for each in facts.values()}
+    urns = [each["urn"] for each in resources(deployment) if each["type"] in types]
+    there = {pool_at(stack, placement, urn) for urn in urns}
+    clusters = []
+    for cluster in placement.clusters:
+        if cluster.cloud in OWNED:  # a host is paid for from the start
+            clusters.append(cluster)
+        elif cluster.name in planes:
+            names = {at[1] for at in there if at and at[0] == cluster.name}
+            clusters.append(_part(cluster, facts[cluster.name], names))
     return placement.model_copy(update={"clusters": clusters})
 
 
-def heads(*parts: str) -> set[str]:
-    """The names that begin with these, however they were shortened."""
-    whole = "-".join(parts)
-    limits = range(min(SHORTEST, len(whole)), len(whole))
-    return {whole, *(short_name(*parts, limit=limit) for limit in limits)}
-
-
-def _part(cluster: ClusterPlacement, stack: str, found: Found) -> ClusterPlacement:
-    facts = facts_of(cluster.cloud)
-    if not facts.pool:
-        return cluster
-
+def _part(cluster: ClusterPlacement, facts: KindFacts, names: set[str]) -> ClusterPlacement:
     def is_there(pool: PoolPlacement) -> bool:
         inline = facts.inline_system and not pool.accelerator_count
-        return inline or any(
-            (facts.pool, name) in found
-            for head in heads(stack, cluster.name)
-            for name in heads(head, pool.name)
-        )
+        return inline or pool.name in names
 
     return cluster.model_copy(update={"pools": [p for p in cluster.pools if is_there(p)]})

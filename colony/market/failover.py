@@ -161,7 +161,7 @@ class Failover:
 
     def _stuck(self, settled: Settled, left: Collection[str]) -> str:
         if not self.policy.leaves_hosts:
-            return "the machines are where they are"
+            return "these machines are the file's own: no others are asked for"
         return stuck(self.spec, settled.placement, left)
 
     def _elsewhere(

@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 COMMAND = "command:remote:Command"
 OFF = {"op": "create", "type": COMMAND, "urn": "*10-0-0-2-k3s", "error": "unreachable"}
+KEY = {**OFF, "error": "key"}
 IN_USE = {"op": "create", "type": COMMAND, "urn": "*-server", "error": "in_use"}
 LAB = {
     "name": "lab",
@@ -46,7 +47,12 @@ def started(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"), [(OFF, "no route to host"), (IN_USE, "k3s is already here")]
+    ("fault", "code"),
+    [
+        (OFF, "no route to host"),
+        (KEY, "unable to authenticate"),
+        (IN_USE, "k3s is already here"),
+    ],
 )
 def test_the_job_runs_on_the_cluster_of_a_cloud_and_the_hosts_are_given_back(started, fault, code):
     done, world = started("run", fault)
@@ -62,18 +68,28 @@ def test_the_job_runs_on_the_cluster_of_a_cloud_and_the_hosts_are_given_back(sta
     assert again.code == 0, again.out + again.err
 
 
-def test_a_job_that_names_the_cluster_goes_to_no_other(started):
-    done, world = started("run", OFF, cluster="lab")
-    assert (done.code, done.json["outcome"]) == (1, "failed"), done.err
-    assert "no route to host" in done.err and "job train names cluster lab" in done.err
+@pytest.mark.parametrize(
+    ("fault", "code", "text"), [(OFF, 1, "no route to host"), (KEY, 3, "unable to authenticate")]
+)
+def test_a_job_that_names_the_cluster_goes_to_no_other(started, fault, code, text):
+    """A key that no host takes is this machine's lack, as a cloud's credentials are."""
+    done, world = started("run", fault, cluster="lab")
+    assert (done.code, done.json["outcome"]) == (code, "failed"), done.err
+    assert text in done.err and "job train names cluster lab" in done.err
     assert "wide-lab-host-10-0-0-2-k3s: " in done.err, "which machine it is"
     assert left(world) == []
 
 
-def test_up_leaves_out_no_cluster_of_the_file_and_the_next_one_makes_it(started, tmp_path):
-    done, world = started("up", {**OFF, "times": 1})
-    assert done.code == 1, done.out
-    assert "the machines are where they are" in done.err
+@pytest.mark.parametrize(
+    ("fault", "code", "reason"), [(OFF, 1, "HostFailed"), (KEY, 3, "NotAuthorized")]
+)
+def test_up_leaves_out_no_cluster_of_the_file_and_the_next_one_makes_it(
+    started, tmp_path, fault, code, reason
+):
+    done, world = started("up", {**fault, "times": 1})
+    assert done.code == code, done.out
+    assert "these machines are the file's own" in done.err
+    assert f"ready 1 of 2: lab ({reason}); what is up stays" in done.err
     again = colony("up", tmp_path / "wide.yaml", "--yes", "--world", world)
     assert again.code == 0, again.err
     assert colony("down", "wide", "--world", world).code == 0

@@ -83,7 +83,7 @@ def test_a_cluster_that_has_room_stays_as_it_is():
             failover(LAB, {**LAB, "name": "small", "hosts": ["10.0.0.9"]}),
             "its jobs fit no other cluster of the colony",
         ),
-        (failover(leaves_hosts=False), "the machines are where they are"),
+        (failover(leaves_hosts=False), "the file's own"),
     ],
 )
 def test_where_there_is_no_other_cluster_for_it_the_refusal_is_the_end(market, says):
