@@ -72,6 +72,11 @@ class ClusterPlacement(Strict):
     cloud: str
     region: str
     zones: list[str] = Field(default_factory=list)
+    """Those that the file allows; none = all of the region."""
+    spans: list[str] | None = None
+    """Where it is already, in the order in which the zones came: whatever has no accelerators stays
+    there, wherever pools with accelerators go. None = it is not made yet. Of no meaning in another
+    region."""
     kubernetes: str = ""
     context: str | None = None
     """Only for cloud `existing`."""

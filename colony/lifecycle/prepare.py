@@ -18,9 +18,10 @@ from colony.lifecycle.logbook import log
 from colony.lifecycle.teardown import ALL, Safeties
 from colony.market.failover import Failover
 from colony.market.needs import is_where_asked
+from colony.market.zones import staying
 from components.layer_found import FoundLayer, as_argument
 from components.lease import Lease
-from components.placement import ClusterPlacement, Placement
+from components.placement import ClusterPlacement, Placement, PoolPlacement
 from components.spec import OWNED, ColonySpec
 from jobs.errors import InputError, Problem
 
@@ -106,9 +107,10 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     if recorded:
         known = _as_recorded(Placement.model_validate_json(recorded), plan.placement, plan.spec)
         plan = replace(plan, placement=_reached_as(known, plan.placement), recorded=True)
+    plan = replace(plan, failover=None)  # what runs there is not moved
+    _checked(plan, lease)
     records.write("clusters", _also(records.read("clusters") or {}, plan.placement))
     note_definitions(ground, stack, plan.brought)
-    plan = replace(plan, failover=None)  # what runs there is not moved
     _configure(ground, plan, lease)
     return plan
 
@@ -176,15 +178,41 @@ def _same_contexts(recorded: Placement, wanted: Placement) -> None:
 def _as_recorded(recorded: Placement, wanted: Placement, spec: ColonySpec) -> Placement:
     """Each cluster as it was placed, at whatever price now, while it is asked for the same."""
     known = {each.name: each for each in recorded.clusters}
-    clusters = [
-        _running(kept)
-        if (kept := known.get(each.name)) and _shape(kept) == _shape(each)
-        and is_where_asked(kept, spec, wanted.jobs)
-        else each
-        for each in wanted.clusters
-    ]  # fmt: skip
+
+    def placed(each: ClusterPlacement) -> ClusterPlacement:
+        kept = known.get(each.name)
+        if not kept:
+            return each
+        there = is_where_asked(kept, spec, wanted.jobs)
+        if there and _shape(kept) == _shape(each):
+            return _running(kept)
+        return staying(kept, _same_pools(kept, each, there))
+
+    clusters = [placed(each) for each in wanted.clusters]
     date = recorded.catalog_date if clusters == recorded.clusters else wanted.catalog_date
     return wanted.model_copy(update={"clusters": clusters, "catalog_date": date})
+
+
+def _same_pools(kept: ClusterPlacement, wanted: ClusterPlacement, there: bool) -> ClusterPlacement:
+    """In the same region a pool that is asked for the same stays, too: on the machines that it has,
+    and in its zone while it may be `there`."""
+    if (kept.cloud, kept.region) != (wanted.cloud, wanted.region):
+        return wanted
+    known = {pool.name: pool for pool in kept.pools}
+
+    def same(pool: PoolPlacement) -> PoolPlacement:
+        old = known.get(pool.name)
+        if not old or _pool_shape(old) != _pool_shape(pool):
+            return pool
+        if not there and (pool.accelerator_count or pool.zone):
+            return pool
+        return pool.model_copy(update={field: getattr(old, field) for field in _BOUGHT})
+
+    return wanted.model_copy(update={"pools": [same(pool) for pool in wanted.pools]})
+
+
+_BOUGHT = ("instance_type", "zone", "cpus", "memory_gib", "price_per_node_hour")
+"""What the market has chosen of a pool."""
 
 
 def _running(cluster: ClusterPlacement) -> ClusterPlacement:
@@ -198,11 +226,13 @@ def _shape(cluster: ClusterPlacement) -> Any:
     return (
         cluster.name,
         hosts,
-        sorted(
-            (pool.accelerator or "", pool.accelerator_count, pool.nodes, pool.spot)
-            for pool in cluster.pools
-        ),
+        sorted(_pool_shape(pool) for pool in cluster.pools),
     )
+
+
+def _pool_shape(pool: PoolPlacement) -> tuple[str, int, int, bool, str]:
+    kind = pool.accelerator or "", pool.accelerator_count, pool.nodes
+    return *kind, pool.spot, pool.reservation or ""
 
 
 def _reached_as(recorded: Placement, wanted: Placement) -> Placement:

@@ -15,7 +15,7 @@ from colony.market.needs import numbered
 from colony.market.place import SYSTEM
 from colony.market.quotas import Lookup, Quota, short, unknown
 from colony.market.settle import Settled, considered, settle
-from colony.market.zones import Cell, cells_of, open_catalog, pinned
+from colony.market.zones import Cell, cells_of, open_catalog, pinned, staying
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 from components.spec import Cloud, ColonySpec
 from jobs.errors import NoOffer
@@ -266,6 +266,8 @@ def _merged(settled: Settled, name: str, part: Settled) -> Settled:
         names[cluster.name] = new = name if not names else _unused(name, taken)
         taken.add(new)
     fresh = [_named(cluster, names[cluster.name]) for cluster in part.placement.clusters]
+    left = next(cluster for cluster in old.clusters if cluster.name == name)
+    fresh[:1] = [staying(left, each) for each in fresh[:1]]
     jobs = {job.name: job for job in part.spec.jobs}
     placement = Placement(
         clusters=[

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from colony.market.needs import needs_of
 from colony.market.settle import Settled
+from colony.market.zones import staying
 from components.placement import ClusterPlacement, Placement
 from components.spec import ColonySpec
 from jobs.errors import InputError
@@ -38,12 +39,17 @@ def without(spec: ColonySpec, left: Collection[str]) -> ColonySpec:
 
 
 def kept(before: Settled, after: Settled) -> Settled:
-    """What came out, with each cluster that is the same as it was before."""
+    """What came out, with each cluster that is the same as it was before, and what is there of one
+    that grows in its place."""
     known = {each.name: each for each in before.placement.clusters}
-    clusters = [
-        old if (old := known.get(each.name)) and _built(old) == _built(each) else each
-        for each in after.placement.clusters
-    ]
+
+    def same(each: ClusterPlacement) -> ClusterPlacement:
+        old = known.get(each.name)
+        if not old:
+            return each
+        return old if _built(old) == _built(each) else staying(old, each)
+
+    clusters = [same(each) for each in after.placement.clusters]
     return Settled(after.spec, after.placement.model_copy(update={"clusters": clusters}))
 
 

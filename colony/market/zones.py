@@ -9,10 +9,11 @@ from colony.market.catalog import Catalog
 from colony.market.failures import Blocks
 from colony.market.place import ZONE_ID
 from colony.market.rows import Row
-from components.clusters.aws.data import eks, zones_of
+from components.clusters.aws.data import eks, zones_for, zones_of
+from components.clusters.gcp.data import home_of
 from components.placement import ClusterPlacement, Placement, PoolPlacement
 
-__all__ = ["Cell", "cells_of", "open_catalog", "pinned", "zones_in"]
+__all__ = ["Cell", "cells_of", "open_catalog", "pinned", "staying", "zones_in"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,8 @@ def zones_in(cloud: str, region: str) -> list[str]:
 
 
 def cells_of(cluster: ClusterPlacement, pool: PoolPlacement) -> list[Cell]:
-    """Where a pool is asked for: a pool without a zone, in all that its cluster spans."""
-    spanned = zones_of(cluster) if cluster.cloud == "aws" else [""]
-    zones = [pool.zone] if pool.zone else spanned
+    """Where a pool is asked for: a pool without a zone, in all that it may be in."""
+    zones = zones_for(pool, cluster) if cluster.cloud == "aws" else [pool.zone or ""]
     kind = (pool.instance_type, pool.accelerator or "", pool.spot)
     return [Cell(cluster.cloud, cluster.region, zone, *kind) for zone in zones]
 
@@ -53,11 +53,7 @@ def open_catalog(
 
 
 def pinned(placement: Placement, blocks: Blocks, now: float) -> Placement:
-    """Every gang in one zone that is open: its nodes are together, and all or none are bought.
-
-    Its cluster spans the region's zones from the start, so that a move to the next of them leaves
-    the cluster as it is.
-    """
+    """Every gang in one zone that is open: its nodes are together, and all or none are bought."""
     clusters = [_pinned(cluster, blocks, now) for cluster in placement.clusters]
     return placement.model_copy(update={"clusters": clusters})
 
@@ -79,13 +75,25 @@ def _pinned(cluster: ClusterPlacement, blocks: Blocks, now: float) -> ClusterPla
             return pool
         return pool.model_copy(update={"zone": found[0]})
 
-    pools = [pin(pool) for pool in cluster.pools]
-    taken = [pool.zone for pool in pools if pool.zone]
-    if not taken:
-        return cluster
-    foreign = [zone for zone in taken if zone not in allowed]
-    spans = list(dict.fromkeys([*foreign, *allowed]))[: max(len(allowed), len(set(taken)))]
-    return cluster.model_copy(update={"pools": pools, "zones": spans})
+    return cluster.model_copy(update={"pools": [pin(pool) for pool in cluster.pools]})
+
+
+def staying(before: ClusterPlacement, after: ClusterPlacement) -> ClusterPlacement:
+    """What a cluster is to be, where it stays in its region: only what has accelerators moves."""
+    if (before.cloud, before.region) != (after.cloud, after.region):
+        return after
+    return after.model_copy(update={"spans": _spans(before)})
+
+
+def _spans(cluster: ClusterPlacement) -> list[str] | None:
+    """The zones that a cluster is in once it is made."""
+    if cluster.cloud == "aws":
+        return zones_of(cluster)
+    if cluster.cloud == "gcp":
+        return [home_of(cluster)]
+    if cluster.cloud == "azure":
+        return cluster.zones if cluster.spans is None else cluster.spans
+    return None
 
 
 def _open(row: Row, blocks: Blocks, now: float, named: list[str]) -> Iterator[Row]:

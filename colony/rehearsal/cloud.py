@@ -150,6 +150,7 @@ class Cloud(Making):
         rule = self.rule(call.package, call.type)
         self.refuse_missing(call.package, rule, call.type, call.inputs, call.region)
         self._refuse_without(call, rule)
+        self._refuse_changed(call, rule, old)
         revision = old.revision + 1 if old else 1
         context = {**self.context_of(call, generation), "revision": revision}
         id_ = old.id if old else str(render(rule.id, context))
@@ -170,6 +171,19 @@ class Cloud(Making):
             if lookup(call.inputs, path) in (None, "", []):
                 default = f"{call.type}: {path} is missing"
                 raise self.error(call.package, rule, error, self.context(call), default)
+
+    def _refuse_changed(self, call: Call, rule: ResourceType, old: Thing | None) -> None:
+        """In an update, what cannot change."""
+        follow = self.follow(rule, call.region)
+        for text, error in rule.fixed.items() if old else ():
+            before, after = (
+                sorted(set(map(str, render(text, {"inputs": inputs, "follow": follow}))))
+                for inputs in (old.inputs if old else {}, call.inputs)
+            )
+            if before != after:
+                said = {"before": ",".join(before), "after": ",".join(after)}
+                default = f"{call.type}: {said['before']} cannot become {said['after']}"
+                raise self.error(call.package, rule, error, {**self.context(call), **said}, default)
 
     def _refuse_blocked(self, thing: Thing, parts: set[str]) -> None:
         package = self.packages[thing.package]

@@ -106,6 +106,9 @@ class ResourceType(Strict):
     """Input -> what the cloud lets it look like, as a regular expression of the whole."""
     demands: dict[str, str] = Field(default_factory=dict)
     """Input that the SDK leaves open and the cloud wants -> the error without it."""
+    fixed: dict[str, str] = Field(default_factory=dict)
+    """A list that follows from the inputs, in whatever order -> the error of an update that changes
+    it; its text may use {before} and {after}."""
     seconds: Seconds = Seconds()
     defaults: dict[str, Any] = Field(default_factory=dict)
     """Outputs for inputs that were not given."""

@@ -1,7 +1,8 @@
 """The small language of the package data: `{...}` in a string is an expression.
 
     {inputs.name | name | 'cluster'}      the first that is there; quotes make a literal
-    {inputs.subnetId -> inputs.vpcId}     the input of the thing that the first input names
+    {inputs.subnetId -> inputs.vpcId}     the input of the thing that the first input names; a list
+                                          where that is one
     {hash(17)}  {hash(17, salt)}          hex digits that follow from the seed and the URN
     {upper(hash(32))}                     functions nest
 
@@ -92,10 +93,15 @@ def _hop(term: str, context: Context) -> Any:
     name, _, rest = term.partition("->")
     reference = _term(name.strip(), context)
     follow: Callable[[str, Any], Context | None] = context["follow"]
-    if reference is None or reference == UNKNOWN:
-        return reference
-    found = follow(name.strip(), reference)
-    return _term(rest.strip(), {**context, **found}) if found else None
+
+    def reached(each: Any) -> Any:
+        if each is None or each == UNKNOWN:
+            return each
+        found = follow(name.strip(), each)
+        return _term(rest.strip(), {**context, **found}) if found else None
+
+    many = isinstance(reference, list)
+    return [reached(each) for each in reference] if many else reached(reference)
 
 
 def _function(name: str, arguments: list[str], context: Context) -> Any:

@@ -1,6 +1,8 @@
 """The pure parts: tags, zones, images, quotas, the choice of layers."""
 
 import re
+from ipaddress import ip_network
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,8 @@ from recording import GPUS, JOB, LEASE, SYSTEM
 
 from components.clusters import base
 from components.clusters.aws import data
+from components.clusters.azure import data as aks
+from components.clusters.gcp import data as gke
 from components.clusters.nodes import in_turn
 from components.kubeconfig import exec_kubeconfig
 from components.layer_choice import check_layers, chosen_layers, early_layers
@@ -77,6 +81,76 @@ def test_short_names_fit_and_stay_apart(name, limit):
 )
 def test_zones_come_from_the_placement_first(place, expected):
     assert data.zones_of(place) == expected
+
+
+def in_zone(zone, base=GPUS):
+    return PoolPlacement(**{**base, "zone": zone and f"us-east-1{zone}"})
+
+
+def spanning(*pools, spans="ab", zones=""):
+    allowed = [f"us-east-1{letter}" for letter in zones]
+    there = [f"us-east-1{letter}" for letter in spans]
+    return cluster(*pools, zones=allowed).model_copy(update={"spans": there})
+
+
+@pytest.mark.parametrize(
+    ("place", "zones", "pools"),
+    [
+        pytest.param(spanning(in_zone("c")), "abc", ["c"], id="a pool in a new zone"),
+        pytest.param(spanning(in_zone("d"), spans="abc"), "abcd", ["d"], id="and in the next"),
+        pytest.param(spanning(in_zone("a"), spans="abc"), "abc", ["a"], id="and back"),
+        pytest.param(spanning(in_zone(None)), "ab", ["ab"], id="wherever it likes"),
+        pytest.param(spanning(in_zone(None), zones="bc"), "abc", ["bc"], id="where the file says"),
+        pytest.param(
+            spanning(in_zone(None, SYSTEM), spans="cab", zones="d"), "cabd", ["ca"],
+            id="no accelerators",
+        ),
+    ],
+)  # fmt: skip
+def test_what_has_no_accelerators_stays_where_the_cluster_was_made(place, zones, pools):
+    def letters(found):
+        return "".join(zone[-1] for zone in found)
+
+    assert letters(data.zones_of(place)) == zones
+    assert data.own_zones(place) == place.spans[:2]
+    assert [letters(data.zones_for(pool, place)) for pool in place.pools] == pools
+
+
+def test_no_two_subnets_of_a_network_have_an_address_in_common():
+    network = data.eks()["network"]
+    rooms = [ip_network(room) for room in (*network["public"], *network["private"])]
+    assert all(room.subnet_of(ip_network(network["vpc"])) for room in rooms)
+    assert not any(one.overlaps(other) for one, other in combinations(rooms, 2))
+    assert len(network["public"]) == network["least_zones"]
+
+
+@pytest.mark.parametrize("spans", [None, [], ["eastus-1"]])
+def test_on_azure_a_pool_without_accelerators_stays_where_it_was_made(spans):
+    place = cluster(cloud="azure", region="eastus", zones=["eastus-2"])
+    place = place.model_copy(update={"spans": spans})
+    system, gpus = PoolPlacement(**SYSTEM), PoolPlacement(**{**GPUS, "zone": None})
+    stays = ["2"] if spans is None else [zone[-1] for zone in spans]
+    assert aks.zones_of(system, place) == stays
+    assert aks.zones_of(gpus, place) == ["2"]
+
+
+def test_on_gke_a_pool_without_accelerators_stays_where_it_was_made():
+    place = cluster(cloud="gcp", region="us-central1", zones=["us-central1-b", "us-central1-c"])
+    moved = place.model_copy(update={"spans": ["us-central1-f"]})
+    system, gpus = PoolPlacement(**SYSTEM), PoolPlacement(**{**GPUS, "zone": None})
+    pinned = gpus.model_copy(update={"zone": "us-central1-c"})
+    assert [gke.zone_of(pool, place)[-1] for pool in (system, gpus, pinned)] == ["b", "b", "c"]
+    assert [gke.zone_of(pool, moved)[-1] for pool in (system, gpus, pinned)] == ["f", "b", "c"]
+    back = moved.model_copy(update={"zones": ["us-central1-b", "us-central1-f"]})
+    assert gke.zone_of(gpus, back)[-1] == "f", "the file allows it"
+
+
+def test_the_zones_of_another_region_say_nothing():
+    """Of a stack config whose region was changed by hand."""
+    west = spanning(in_zone(None)).model_copy(update={"region": "us-west-2"})
+    assert data.zones_of(west) == ["us-west-2a", "us-west-2b"]
+    central = cluster(cloud="gcp", region="us-central1")
+    assert gke.home_of(central.model_copy(update={"spans": ["us-east1-b"]})) == "us-central1-a"
 
 
 @pytest.mark.parametrize(

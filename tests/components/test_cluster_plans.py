@@ -45,6 +45,11 @@ CASES = {
         {"access": LISTED},
     ),
     "eks-reservation": ("aws", [SYSTEM, {**L4, "reservation": "cr-0456"}], {"access": LISTED}),
+    "eks-moved": (
+        "aws",
+        [SYSTEM, {**L4, "zone": "us-east-1d"}, {**P4D, "zone": "us-east-1b"}],
+        {"access": LISTED, "spans": ["us-east-1a", "us-east-1b", "us-east-1c"]},
+    ),
     "aks-listed": ("azure", [CPU, A100], {"access": LISTED}),
     "aks-private": ("azure", [CPU], {"access": {"private": True}, "kubernetes": "1.34"}),
     "aks-infiniband": ("azure", [CPU, H100], {"access": LISTED, "zones": ["eastus-1"]}),

@@ -13,6 +13,7 @@ from colony.market.failover import Failover
 from colony.market.failures import known
 from colony.market.quotas import Quota
 from colony.market.zones import cells_of
+from components.clusters.aws.data import zones_of
 from components.spec import ClusterSpec, ColonySpec
 from jobs.errors import NoOffer
 from jobs.spec import Job, Preference, Resources
@@ -92,12 +93,16 @@ def test_stock_outs_go_through_the_zones_and_then_to_the_next_region():
     ]
 
 
-def test_a_move_to_another_zone_keeps_the_network_of_the_cluster():
-    search = failover()
-    first = search.first()
-    second = search.decide(first, [gpus(first, CAPACITY)], 60).settled
-    zones = [settled.placement.clusters[0].zones for settled in (first, second)]
-    assert zones[0] == zones[1] == ["us-east-1a", "us-east-1b", "us-east-1c"]
+def test_a_move_to_another_zone_adds_to_the_network_of_the_cluster_and_takes_nothing_away():
+    search, zones = failover(), []
+    settled = search.first()
+    for now in (60, 120, 180):
+        zones.append(zones_of(settled.placement.clusters[0]))
+        settled = search.decide(settled, [gpus(settled, CAPACITY)], now).settled
+    a, b, c = (f"us-east-1{letter}" for letter in "abc")
+    assert zones == [[a, b], [a, b], [a, b, c]]
+    assert settled.placement.clusters[0].region == "us-west-2"
+    assert settled.placement.clusters[0].spans is None, "there it is made"
 
 
 def test_a_region_wide_quota_costs_one_attempt():

@@ -48,6 +48,7 @@ def test_a_job_goes_to_the_cluster_that_can_take_it_and_the_hosts_are_left_out(s
     assert [each.name for each in placement.clusters] == ["cloud"]
     assert [pool.instance_type for pool in placement.clusters[0].pools][1:] == ["g5.xlarge"]
     assert list(decision.moved) == ["lab", "cloud"], "one goes, one gets machines"
+    assert placement.clusters[0].spans == ["us-east-1a", "us-east-1b"], "in the zones that it is in"
     assert [each.name for each in decision.settled.spec.clusters] == ["cloud"]
 
 

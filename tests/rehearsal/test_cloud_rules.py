@@ -7,6 +7,7 @@ from colony.rehearsal.ledger import left
 
 ENI = "aws:ec2/networkInterface:NetworkInterface"
 NODES = "aws:eks/nodeGroup:NodeGroup"
+PLANE = "aws:eks/cluster:Cluster"
 
 
 def nodes(bench, cluster, role, subnet, **more):
@@ -133,6 +134,32 @@ def test_an_update_keeps_the_id_and_moves_the_price(bench):
     after = next(line["usd_per_hour"] for line in left(bench.folder) if line["type"] == NODES)
     assert updated.id == pool.id
     assert after == pytest.approx(2 * before)
+
+
+def test_a_control_plane_takes_no_subnets_in_other_zones(bench):
+    vpc, _, _ = bench.network()
+    role = bench.create("aws:iam/role:Role", "role", {"assumeRolePolicy": "{}"})
+
+    def subnet(number, zone):
+        inputs = {"vpcId": vpc.id, "cidrBlock": f"10.0.{number}.0/24", "availabilityZone": zone}
+        return bench.create("aws:ec2/subnet:Subnet", f"subnet-{number}", inputs).id
+
+    zones = ["us-east-1a", "us-east-1b", "us-east-1b", "us-east-1c"]
+    a, b, other, c = (subnet(number, zone) for number, zone in enumerate(zones, 2))
+    given = {"name": "main", "roleArn": role.outputs["arn"]}
+    made = bench.create(PLANE, "main", {**given, "vpcConfig": {"subnetIds": [a, b]}})
+
+    def update(*subnets):
+        inputs = {**given, "vpcConfig": {"subnetIds": list(subnets)}}
+        call = bench.call("update", PLANE, "main", inputs, id=made.id, olds=made.outputs)
+        return bench.simulation.perform(call)
+
+    for subnets in ((a, b, c), (a,), (a, c)):
+        said = refused(update, *subnets)
+        assert said.code == "InvalidParameterException"
+        assert "exact set of AZs 'us-east-1a,us-east-1b' in which" in said.message
+    assert "belong to the AZs 'us-east-1a,us-east-1c'" in said.message
+    assert update(other, a).outputs["vpcConfig"]["subnetIds"] == [other, a]
 
 
 def test_a_launch_template_counts_its_versions(bench):

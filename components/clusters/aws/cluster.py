@@ -48,7 +48,7 @@ class EksCluster(pulumi.ComponentResource):
         self._inputs = [url for url in request.inputs if url.startswith("s3://")]
         self._opts = pulumi.ResourceOptions(parent=self, provider=self._cloud())
 
-        network = build_network(self._prefix, data.zones_of(placement), self.tags, self._opts)
+        network = build_network(self._prefix, placement, self.tags, self._opts)
         self.owner: aws.eks.Cluster = self._control_plane(network)
         self.cluster_name: pulumi.Output[str] = self.owner.name
         self.identifier: pulumi.Output[str] = self.owner.arn
@@ -84,7 +84,7 @@ class EksCluster(pulumi.ComponentResource):
         """https://docs.aws.amazon.com/eks/latest/userguide/create-cluster.html"""
         eks = data.eks()
         role = self._role("cluster")
-        subnets = [*network.private.values(), *network.public.values()]
+        subnets = [*(network.private[zone] for zone in network.public), *network.public.values()]
         return aws.eks.Cluster(
             f"{self._prefix}-eks",
             role_arn=role.role.arn,
@@ -130,8 +130,8 @@ class EksCluster(pulumi.ComponentResource):
             opts = self._with([*before, *after])
             return [
                 build_pool(
-                    self._prefix, pool, self.owner, role.role.arn, templates[pool.name], network,
-                    self.tags, opts,
+                    self._prefix, pool, self.placement, self.owner, role.role.arn,
+                    templates[pool.name], network, self.tags, opts,
                 )
                 for pool in pools
             ]  # fmt: skip

@@ -14,7 +14,8 @@ from jobs.rdma import rdma_for
 
 __all__ = [
     "GPU_NODE_IMAGE", "bucket_policy", "check", "compact", "efa_interfaces", "eks", "image_of",
-    "in_block", "is_special", "partition", "policy_arn", "together", "zones_of",
+    "in_block", "is_special", "own_zones", "partition", "policy_arn", "together", "zones_for",
+    "zones_of",
 ]  # fmt: skip
 
 GPU_NODE_IMAGE = "al2023-nvidia"
@@ -32,17 +33,35 @@ def eks() -> dict[str, Any]:
 
 
 def zones_of(placement: ClusterPlacement) -> list[str]:
-    """Zone names: the placement's, then the pools', then likely ones up to what EKS needs.
+    """Those with subnets: where the cluster is already, then the file's, then the pools', then
+    likely ones up to what EKS needs.
 
-    In that order: a pool that moves to another of the placement's zones changes no subnet.
+    In that order: whatever moves, each subnet keeps its addresses, and new ones come after them.
     """
     data = eks()
     letters = data["zones"]["regions"].get(placement.region, data["zones"]["default"])
     pinned = [pool.zone for pool in placement.pools if pool.zone]
-    named = list(dict.fromkeys([*placement.zones, *pinned]))
+    there = [zone for zone in placement.spans or [] if zone.startswith(placement.region)]
+    named = list(dict.fromkeys([*there, *placement.zones, *pinned]))
     spare = [placement.region + letter for letter in letters]
     missing = data["network"]["least_zones"] - len(named)
     return named + [zone for zone in spare if zone not in named][: max(0, missing)]
+
+
+def own_zones(placement: ClusterPlacement) -> list[str]:
+    """Of the control plane, which can never change them, and of nodes without accelerators.
+
+    https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+    """
+    return zones_of(placement)[: eks()["network"]["least_zones"]]
+
+
+def zones_for(pool: PoolPlacement, placement: ClusterPlacement) -> list[str]:
+    """Where a pool may be."""
+    if pool.zone:
+        return [pool.zone]
+    own = own_zones(placement)
+    return placement.zones or own if pool.accelerator_count else own
 
 
 def image_of(pool: PoolPlacement) -> str:
@@ -137,7 +156,9 @@ def check(placement: ClusterPlacement) -> None:
         raise InputError(Problem(where, "an EKS cluster needs at least one pool"))
     rooms = len(eks()["network"]["private"])
     if len(zones_of(placement)) > rooms:
-        raise InputError(Problem(f"{where}.zones", f"at most {rooms} zones, pools' included"))
+        message = f"at most {rooms} zones, pools' and those that it is in already included"
+        hint = f"it would be in {', '.join(zones_of(placement))}: name fewer of them"
+        raise InputError(Problem(f"{where}.zones", message, hint))
 
 
 def _unsupported(pool: PoolPlacement, where: str) -> list[Problem]:

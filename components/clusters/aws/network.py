@@ -1,5 +1,6 @@
-"""The VPC of one cluster: a public subnet a zone for NAT and load balancers, a private one for
-the nodes. https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html"""
+"""The VPC of one cluster: a private subnet a zone for the nodes; public ones, for NAT and load
+balancers, in the zones of the control plane.
+https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html"""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.clusters.aws.data import eks
+from components.clusters.aws.data import eks, own_zones, zones_of
+from components.placement import ClusterPlacement
 
 __all__ = ["Network", "build_network"]
 
@@ -20,14 +22,14 @@ class Network:
 
     vpc: aws.ec2.Vpc
     public: dict[str, aws.ec2.Subnet]
-    """By zone, as is `private`."""
+    """By zone, as is `private`; in the zones of the control plane."""
     private: dict[str, aws.ec2.Subnet]
     routed: list[pulumi.Resource]
     """Nodes reach the internet once these exist; they must outlive the nodes."""
 
 
 def build_network(
-    name: str, zones: list[str], tags: dict[str, str], opts: pulumi.ResourceOptions
+    name: str, placement: ClusterPlacement, tags: dict[str, str], opts: pulumi.ResourceOptions
 ) -> Network:
     """One NAT gateway serves all zones: a colony lives for hours, not for availability."""
     data = eks()["network"]
@@ -41,12 +43,13 @@ def build_network(
         opts=opts,
     )
     gateway = aws.ec2.InternetGateway(f"{name}-igw", vpc_id=vpc.id, tags=named, opts=opts)
-    public = _subnets(name, "public", vpc, zones, {**named, **data["public_tags"]}, opts)
+    own, zones = own_zones(placement), zones_of(placement)
+    public = _subnets(name, "public", vpc, own, {**named, **data["public_tags"]}, opts)
     private = _subnets(name, "private", vpc, zones, {**named, **data["private_tags"]}, opts)
 
     out = {"cidr_block": "0.0.0.0/0", "gateway_id": gateway.id}
     open_routes = _routes(f"{name}-public", vpc, out, public, named, opts)
-    nat = _nat(name, public[zones[0]], [gateway, *open_routes], named, opts)
+    nat = _nat(name, public[own[0]], [gateway, *open_routes], named, opts)
     hidden = {"cidr_block": "0.0.0.0/0", "nat_gateway_id": nat.id}
     return Network(
         vpc, public, private, _routes(f"{name}-private", vpc, hidden, private, named, opts)

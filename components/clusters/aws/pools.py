@@ -5,11 +5,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components.clusters.aws.data import eks, image_of, in_block, together
+from components.clusters.aws.data import eks, image_of, in_block, together, zones_for
 from components.clusters.aws.network import Network
 from components.clusters.nodes import labels_of, taints_of
 from components.ignored import ignored
-from components.placement import PoolPlacement
+from components.placement import ClusterPlacement, PoolPlacement
 from components.tags import short_name
 
 __all__ = ["build_pool"]
@@ -21,6 +21,7 @@ NAME_LIMIT = 55
 def build_pool(
     name: str,
     pool: PoolPlacement,
+    placement: ClusterPlacement,
     cluster: aws.eks.Cluster,
     role_arn: pulumi.Input[str],
     template: aws.ec2.LaunchTemplate,
@@ -28,18 +29,17 @@ def build_pool(
     tags: dict[str, str],
     opts: pulumi.ResourceOptions,
 ) -> aws.eks.NodeGroup:
-    """Of fixed size, in the pool's zone where it has one; in one zone where it is compact.
+    """Of fixed size; in one zone where it has one, or is compact.
 
     The template's later versions are ignored.
     """
     nodes = eks()["nodes"]
-    every = list(network.private.values())
-    subnets = [network.private[pool.zone]] if pool.zone else every[:1] if together(pool) else every
+    zones = zones_for(pool, placement)[: 1 if together(pool) else None]
     return aws.eks.NodeGroup(
         short_name(name, pool.name, limit=NAME_LIMIT),
         cluster_name=cluster.name,
         node_role_arn=role_arn,
-        subnet_ids=[subnet.id for subnet in subnets],
+        subnet_ids=[network.private[zone].id for zone in zones],
         scaling_config={
             "min_size": pool.count,
             "desired_size": pool.count,

@@ -44,8 +44,13 @@ def pool_name(name: str) -> str:
 
 
 def zones_of(pool: PoolPlacement, placement: ClusterPlacement) -> list[str]:
-    """`1`, `2`, `3`: Azure's zones have no region in their names, whatever the file says."""
-    named = [pool.zone] if pool.zone else placement.zones
+    """`1`, `2`, `3`: Azure's zones have no region in their names, whatever the file says.
+
+    A pool can never change them, so that without accelerators it stays where it was made:
+    https://learn.microsoft.com/azure/aks/availability-zones-overview
+    """
+    stays = None if pool.accelerator_count else placement.spans
+    named = [pool.zone] if pool.zone else placement.zones if stays is None else stays
     return [zone.removeprefix(placement.region).lstrip("-") for zone in named]
 
 

@@ -86,7 +86,7 @@ class GkeCluster(pulumi.ComponentResource):
         return gcp.container.Cluster(
             f"{self._prefix}-gke",
             location=placement.region,
-            node_locations=data.zones_of(placement),
+            node_locations=[data.home_of(placement)],
             min_master_version=placement.kubernetes or gke["kubernetes"]["version"],
             release_channel={"channel": gke["kubernetes"]["channel"]},
             network=network.network.id,

@@ -20,10 +20,10 @@ __all__ = [
     "disk_type",
     "driver_installer",
     "gke",
+    "home_of",
     "image_of",
     "node_image",
     "zone_of",
-    "zones_of",
 ]
 
 
@@ -39,17 +39,23 @@ def driver_installer() -> dict[str, Any]:
     return _read("driver-installer.yaml")
 
 
-def zones_of(placement: ClusterPlacement) -> list[str]:
-    """Of the pools, each once."""
-    return list(dict.fromkeys(zone_of(pool, placement) for pool in placement.pools))
-
-
 def zone_of(pool: PoolPlacement, placement: ClusterPlacement) -> str:
-    """Its own, else the placement's first, else a likely one: GKE counts a pool's nodes by zone."""
-    if pool.zone:
-        return pool.zone
-    if placement.zones:
-        return placement.zones[0]
+    """Its own, else one for all, since GKE counts a pool's nodes by zone; without accelerators it
+    stays where it was made."""
+    home = home_of(placement)
+    allowed = placement.zones if pool.accelerator_count else []
+    return pool.zone or (home if home in allowed or not allowed else allowed[0])
+
+
+def home_of(placement: ClusterPlacement) -> str:
+    """Where the cluster was made: the file's first zone, else a likely one. It is its only location
+    of its own: with another one GKE makes and removes nodes of all its pools.
+
+    https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters/setLocations
+    """
+    there = [zone for zone in placement.spans or [] if zone.startswith(f"{placement.region}-")]
+    if named := there or placement.zones:
+        return named[0]
     zones = gke()["zones"]
     return f"{placement.region}-{zones['regions'].get(placement.region, zones['default'])[0]}"
 
