@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from colony.lifecycle.drain import drain
+from colony.lifecycle.dropping import forget_left, leave_dropped
 from colony.lifecycle.ground import Ground, LiveCluster, Tell, deployment_of, records_of
 from colony.lifecycle.moving import leave_old_places
 from colony.lifecycle.phases import ColonyPhase, Seen, Status, derive
@@ -45,7 +45,8 @@ def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
     NotReady for credentials that do not work, with what is ready nevertheless."""
     stack = plan.spec.name
     before = deployment_of(ground, stack)
-    _drain_dropped(ground, plan, before, tell)
+    kept = _identifiers(before, stack, _names(plan.placement)).values()
+    left = leave_dropped(ground, plan, before, kept, tell)
     leave_old_places(ground, plan, before, tell)
     failed, unable = None, False
     try:
@@ -57,6 +58,7 @@ def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
             raise
         failed, unable = error.__cause__, True
     _remember(ground, plan, failed.failures if failed else {})
+    forget_left(ground, stack, left, tell)
     status = status_of(ground, stack) if failed else _awaited(ground, stack, tell)
     if status.phase is ColonyPhase.READY:
         records = records_of(ground, stack)
@@ -204,17 +206,6 @@ def _reason(cloud: str, urn: str, text: str) -> dict[str, str]:
     failure = classify(cloud, text)
     reason = REASONS.get(failure.kind, "Refused") if failure.code else "Failed"
     return {"reason": reason, "message": f"{urn.rsplit('::', 1)[-1]}: {failure.text}"}
-
-
-def _drain_dropped(ground: Ground, plan: Plan, deployment: Mapping[str, Any], tell: Tell) -> None:
-    """A cluster that the program no longer has goes in this `up`: what its controllers made in the
-    cloud must go before it, as at the end of a colony."""
-    if not resources(deployment):
-        return
-    kept = _identifiers(deployment, plan.spec.name, _names(plan.placement)).values()
-    dropped = [each for each in live_clusters(deployment) if each.identifier not in kept]
-    for note in drain(ground, dropped, tell):
-        tell(note)
 
 
 def _names(placement: Placement) -> list[str]:

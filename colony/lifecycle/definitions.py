@@ -18,7 +18,7 @@ import yaml
 
 from colony.contexts import in_context
 from colony.kubeapi import KubeApi, Resource
-from colony.lifecycle.ground import Ground, Tell, records_of
+from colony.lifecycle.ground import Ground, LiveCluster, Tell, records_of
 from colony.lifecycle.helm_records import SECRETS, opened
 from colony.lifecycle.state import KUBERNETES, live_clusters, plain, resources
 from components.checks.owners import brings
@@ -26,8 +26,16 @@ from components.layer_choice import ChosenLayer
 from components.placement import Placement
 from components.spec import Cloud
 from jobs.errors import ColonyError, NotReady
+from jobs.quantities import counted
 
-__all__ = ["CRDS", "foreseen", "name_definitions", "note_definitions", "remove_definitions"]
+__all__ = [
+    "CRDS",
+    "drop_definitions",
+    "foreseen",
+    "name_definitions",
+    "note_definitions",
+    "remove_definitions",
+]
 
 CRDS = Resource("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
                 False)  # fmt: skip
@@ -106,6 +114,27 @@ def remove_definitions(ground: Ground, stack: str, tell: Tell) -> list[str]:
     return notes
 
 
+def drop_definitions(
+    ground: Ground, stack: str, clusters: Iterable[LiveCluster], tell: Tell
+) -> list[str]:
+    """Of clusters that the colony has left, by what its state knew of them: the stack config does
+    not any more. Returns what stays, and why."""
+    records = records_of(ground, stack)
+    known, notes = records.read(RECORD) or {}, []
+    for cluster in clusters:
+        kubeconfig = ground.kubeconfig(cluster.kubeconfig)
+        if cluster.identifier not in known or not kubeconfig:
+            continue
+        try:
+            names = known[cluster.identifier]["ours"]
+            notes += _removed(ground, KubeApi(kubeconfig), names, tell)
+            del known[cluster.identifier]
+            records.write(RECORD, known)
+        except ColonyError as error:
+            notes.append(_may_be_left(cluster.identifier, error))
+    return notes
+
+
 def _may_be_left(identifier: str, error: Exception) -> str:
     return f"CRDs of layers may be left on {identifier}: {error}"
 
@@ -120,7 +149,9 @@ def _removed(ground: Ground, api: KubeApi, names: list[str], tell: Tell) -> list
             api.delete(CRDS, None, name)
         left = [name for name in left if used[name] is not None]
         if left and ground.now() > until:
-            return [f"the CRD {name} stays: {used[name]} objects are of it" for name in left]
+            return [
+                f"the CRD {name} stays: {counted(used[name] or 0, 'object')} of it" for name in left
+            ]
         if left:
             ground.wait(POLL)
     return []

@@ -100,6 +100,7 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     recorded = ground.engine.config(stack).get("colony:placement") if there else None
     if recorded:
         _same_contexts(Placement.model_validate_json(recorded), plan.placement)
+        _hosts_stay(Placement.model_validate_json(recorded), plan.placement)
     plan = find_layers(ground, plan, tell)
     if not there or lease is None:
         prepare(ground, plan, safeties=ALL, attached=False)
@@ -170,6 +171,25 @@ def _same_contexts(recorded: Placement, wanted: Placement) -> None:
         )
         for each in wanted.clusters
         if each.context and known.get(each.name, each.context) not in (None, each.context)
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
+def _hosts_stay(recorded: Placement, wanted: Placement) -> None:
+    """One `up` makes before it takes away: a host that goes to another cluster would lose its k3s
+    there. Raises InputError."""
+    there = {host.address: each.name for each in recorded.clusters for host in each.hosts}
+    names = {each.name for each in wanted.clusters}
+    problems = [
+        Problem(
+            f"clusters.{each.name}.hosts",
+            f"`{host.address}` is a node of cluster {there[host.address]}",
+            "take it out there with one `colony up`, and add it here with the next",
+        )
+        for each in wanted.clusters
+        for host in each.hosts
+        if there.get(host.address, each.name) in names - {each.name}
     ]
     if problems:
         raise InputError(*problems)

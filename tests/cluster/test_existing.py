@@ -252,6 +252,22 @@ def test_up_and_down_leave_an_existing_cluster_as_it_was(before, cluster, world,
     assert left(world) == []
 
 
+def test_one_that_the_file_renames_is_left_first_and_as_it_was_in_the_end(
+    before, cluster, world, file
+):
+    done = colony("up", file(), "--world", world, "--yes")
+    assert done.code == 0, done.out + done.err
+    path = file()
+    path.write_text(path.read_text().replace("name: main", "name: other"))
+    done = colony("up", path, "--world", world, "--yes")
+    assert done.code == 0, done.out + done.err
+    assert "moved or renamed by the file: main" in done.out
+    assert kinds(cluster, before) >= {"apps/v1/Deployment", "batch/v1/Job"}
+    done = colony("down", "guest", "--world", world, "--yes")
+    assert done.code == 0, done.out + done.err
+    assert settled(cluster, before) == []
+
+
 def test_a_whole_run_leaves_an_existing_cluster_as_it_was(before, cluster, world, file):
     argv = ("run", file(second(lasting("20s"))), "--world", world, "--yes", "--format", "json")
     done = Running(*argv).until(lambda: kinds(cluster, before) >= OURS).end()
@@ -293,7 +309,7 @@ def test_a_definition_of_which_somebody_has_an_object_stays(before, cluster, wor
     ship = {"apiVersion": "test.colony.dev/v1", "kind": "Ship", "metadata": {"name": "guest"}}
     cluster.apply(ship, namespace="theirs")
     done = colony("down", "guest", "--world", world, "--yes")
-    assert f"the CRD {SHIPS} stays: 1 objects are of it" in done.out + done.err
+    assert f"the CRD {SHIPS} stays: 1 object of it" in done.out + done.err
     assert cluster.get("test.colony.dev/v1/Ship", "guest", "theirs")
     cluster.delete("test.colony.dev/v1/Ship", "guest", "theirs")
     cluster.delete(DEFINITION, SHIPS)

@@ -11,11 +11,13 @@ import charts
 from colony.kubeapi import Unreachable
 from colony.lifecycle import definitions
 from colony.lifecycle.definitions import (
+    drop_definitions,
     foreseen,
     name_definitions,
     note_definitions,
     remove_definitions,
 )
+from colony.lifecycle.ground import LiveCluster
 from colony.lifecycle.state import KUBERNETES
 from colony.storage.folder import Folder
 from components.layer_choice import ChosenLayer
@@ -98,6 +100,32 @@ def removed(ground):
     return remove_definitions(ground, "s", lambda text, at=None: None)
 
 
+def left(ground):
+    """The colony's file has that cluster no more, and so has its stack config."""
+    ground.engine.config = lambda stack: {}
+    there = LiveCluster("theirs", "existing", PLACE, "known", False)
+    return drop_definitions(ground, "s", [there], lambda text, at=None: None)
+
+
+def test_what_the_colony_has_left_keeps_none_of_ours_and_is_asked_once(ground, served):
+    noted(ground, ["a.b", "c.d"])
+    api = served(Api(a_b=0, c_d=3, x_y=0))
+    assert left(ground) == ["the CRD c.d stays: 3 objects of it"]
+    assert list(api.crds) == ["c.d", "x.y"]
+    assert removed(ground) == [], "it is forgotten"
+
+
+def test_what_could_not_be_asked_when_it_was_left_is_told_at_the_end_again(ground, monkeypatch):
+    def gone(kubeconfig):
+        raise Unreachable("no answer")
+
+    monkeypatch.setattr(definitions, "KubeApi", gone)
+    noted(ground, ["a.b"])
+    assert left(ground) == [f"CRDs of layers may be left on {PLACE}: no answer"]
+    [told] = removed(ground)
+    assert "does not say how it is reached" in told
+
+
 def test_what_is_not_there_yet_is_ours():
     jobset = charts.load()["jobset"]
     [name] = jobset.provides.crds
@@ -134,7 +162,7 @@ def test_another_life_of_that_name_begins_anew(ground, served):
 def test_one_of_which_there_is_an_object_stays_and_is_told(ground, served):
     noted(ground, ["a.b", "c.d"])
     api = served(Api(a_b=2, c_d=0))
-    assert removed(ground) == ["the CRD a.b stays: 2 objects are of it"]
+    assert removed(ground) == ["the CRD a.b stays: 2 objects of it"]
     assert list(api.crds) == ["a.b"]
 
 

@@ -11,7 +11,7 @@ from lifecycle_fakes import FakeGround
 
 from colony.lifecycle import moving
 from colony.lifecycle.moving import moved
-from colony.lifecycle.prepare import _as_recorded, _same_contexts
+from colony.lifecycle.prepare import _as_recorded, _hosts_stay, _same_contexts
 from colony.rehearsal.world import World, left
 from components.placement import Placement
 from components.spec import ColonySpec
@@ -184,6 +184,27 @@ def test_another_context_is_refused_since_an_existing_cluster_is_not_left_for_an
         _same_contexts(before, after)
 
 
+def on_hosts(**clusters):
+    lab = {"cloud": "onprem", "region": ""}
+    found = [
+        {**lab, "name": name, "hosts": [{"address": a, "user": "ops", "pool": "cpu"} for a in each]}
+        for name, each in clusters.items()
+    ]
+    return Placement.model_validate({"clusters": found})
+
+
+def test_a_host_goes_to_another_cluster_in_two_steps():
+    recorded = on_hosts(a=["h1", "h2"], b=["h3"])
+    with pytest.raises(
+        InputError, match=r"clusters\.b\.hosts: `h2` is a node of cluster a"
+    ) as told:
+        _hosts_stay(recorded, on_hosts(a=["h1"], b=["h3", "h2"]))
+    assert "with one `colony up`" in str(told.value)
+    _hosts_stay(recorded, on_hosts(a=["h1"], b=["h3"]))
+    _hosts_stay(on_hosts(a=["h1"], b=["h3"]), on_hosts(a=["h1"], b=["h3", "h2"]))
+    _hosts_stay(recorded, on_hosts(renamed=["h1", "h2"], b=["h3"]))
+
+
 def state(type_, **inputs):
     urn = f"urn:pulumi:wide::colony::colony:index:Colony${type_}::wide-main"
     return {"resources": [{"urn": urn, "type": type_, "inputs": inputs}]}
@@ -201,6 +222,52 @@ def state(type_, **inputs):
 )
 def test_what_has_moved_is_seen_in_the_state_so_that_a_killed_move_goes_on(there, names):
     assert moved(there, "wide", placement()) == names
+
+
+@pytest.mark.parametrize(
+    ("there", "names"),
+    [
+        (
+            state("colony:index:OnpremCluster", hosts=["ops@10.0.0.1:22", "ops@10.0.0.2:22"]),
+            ["main"],
+        ),
+        (state("colony:index:OnpremCluster", hosts=["ops@10.0.0.9:22"]), []),
+        (state("colony:index:ExistingCluster", context="kind"), ["main"]),
+        (state("colony:index:ExistingCluster", context="other"), []),
+        (state("colony:index:EksCluster", region="us-east-1"), []),
+    ],
+)
+def test_another_name_for_the_same_hosts_or_context_is_a_move(there, names):
+    lab = {"name": "lab", "cloud": "onprem", "region": ""}
+    hosts = [{"address": f"10.0.0.{n}", "user": "ops", "pool": "cpu"} for n in (1, 2)]
+    clusters = [{**lab, "hosts": hosts}, existing("kind", "theirs").clusters[0]]
+    assert moved(there, "wide", Placement.model_validate({"clusters": clusters})) == names
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(300)
+def test_a_renamed_cluster_of_hosts_gives_them_back_before_it_takes_them(tmp_path):
+    """Otherwise the end of the old one takes k3s off the hosts of the new."""
+    world, file = tmp_path / "world", tmp_path / "wide.yaml"
+    World.create(world).close()
+
+    def up(name):
+        lab = {"name": name, "cloud": "onprem", "ssh": {"user": "ops"}, "hosts": ["10.0.0.1"]}
+        head = {"apiVersion": "colony/v1", "kind": "Colony", "name": "wide", "clusters": [lab]}
+        file.write_text(yaml.safe_dump(head))
+        return colony("up", file, "--world", world)
+
+    assert up("lab").code == 0
+    renamed = up("metal")
+    assert renamed.code == 0, renamed.err
+    assert "moved or renamed by the file: lab" in renamed.out
+    steps = [
+        f"{each['op']} {each['urn'].rsplit('::', 1)[-1]}"
+        for each in journal(world)
+        if each.get("op") in ("create", "delete")
+    ]
+    assert steps.index("delete wide-lab-server") < steps.index("create wide-metal-server")
+    assert colony("down", "wide", "--world", world).code == 0
 
 
 def test_an_old_place_that_is_not_left_yet_says_what_goes_on(monkeypatch):
