@@ -181,7 +181,7 @@ def receipt_text(receipt: Receipt, kept: bool = True) -> None:
     for note in receipt.notes:
         out.print("note:", _plain(note))
     for thing in receipt.swept:
-        out.print(f"swept: {thing.type} {thing.id} (a leak: it was in no state)")
+        out.print(f"swept: {thing.type} {thing.id} (the destroy had not deleted it)")
     if not kept:
         out.print("the rehearsal's world is thrown away now; --report DIR keeps it, logs included")
     elif receipt.logs:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from colony_command import colony
 
-from colony.rehearsal.world import left
+from colony.rehearsal.world import World, left
 
 pytestmark = pytest.mark.engine
 
@@ -68,6 +68,20 @@ def test_a_pool_without_capacity_is_there_and_failed_and_goes_with_its_cluster(t
     world = tmp_path / "world"
     done = colony("rehearse", colony_file(tmp_path), "--faults", faults, "--report", world)
     assert done.code != 0
+    assert left(world) == []
+
+
+def test_an_up_that_azure_does_not_let_in_says_so_in_one_line_and_the_next_goes_on(tmp_path):
+    world = tmp_path / "world"
+    plane = {"type": "azure-native:containerservice:ManagedCluster", "error": "credentials"}
+    World.create(world, faults={"faults": [{"op": "create", "times": 1, **plane}]}).close()
+    file = colony_file(tmp_path)
+    done = colony("up", file, "--world", world)
+    assert (done.code, done.err.count("\n")) == (3, 1), "and nothing of the SDK's own"
+    assert "ExpiredAuthenticationToken" in done.err
+    assert "ready 0 of 1: main (NotAuthorized); what is up stays: `colony up` again" in done.err
+    assert colony("up", file, "--world", world).code == 0
+    assert colony("down", "az", "--world", world).code == 0
     assert left(world) == []
 
 
