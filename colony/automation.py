@@ -24,7 +24,7 @@ __all__ = ["Stack", "Workspace"]
 # When the engine is gone, the program's own last words to it fail: the SDK's server logs that.
 logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
 
-# A refused resource leaves what was asked of its outputs unanswered: the SDK's to know, not a user's.
+# A refused resource leaves what was asked of its outputs unanswered: of no use to a user.
 warnings.filterwarnings("ignore", r"coroutine 'Output\.", RuntimeWarning)
 
 # Some ten calls to the engine for each resource, which shows them to nobody: it has no --debug.
