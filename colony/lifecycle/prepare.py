@@ -18,6 +18,7 @@ from colony.lifecycle.logbook import log
 from colony.lifecycle.teardown import ALL, Safeties
 from colony.market.failover import Failover
 from colony.market.needs import is_where_asked
+from colony.market.place import BUILT_AS_ASKED
 from colony.market.zones import staying
 from components.layer_found import FoundLayer, as_argument
 from components.lease import Lease
@@ -205,7 +206,7 @@ def _as_recorded(recorded: Placement, wanted: Placement, spec: ColonySpec) -> Pl
             return each
         there = is_where_asked(kept, spec, wanted.jobs)
         if there and _shape(kept) == _shape(each):
-            return _running(kept)
+            return _as_asked(_running(kept), each, spec)
         return staying(kept, _same_pools(kept, each, there))
 
     clusters = [placed(each) for each in wanted.clusters]
@@ -239,6 +240,22 @@ def _running(cluster: ClusterPlacement) -> ClusterPlacement:
     """With the machines that went because nobody used them."""
     pools = [pool.model_copy(update={"stopped": None}) for pool in cluster.pools]
     return cluster.model_copy(update={"pools": pools})
+
+
+def _as_asked(
+    kept: ClusterPlacement, wanted: ClusterPlacement, spec: ColonySpec
+) -> ClusterPlacement:
+    """With what the file says of it and no market chooses, which may have changed. A version of
+    Kubernetes that it does not say stays: a newer Colony upgrades nothing unasked."""
+    versions = {each.name: each.kubernetes for each in spec.clusters}
+    asked = {pool.name: pool.model_dump(include=BUILT_AS_ASKED) for pool in wanted.pools}
+    pools = [pool.model_copy(update=asked.get(pool.name, {})) for pool in kept.pools]
+    found = {
+        "kubernetes": versions.get(kept.name) or kept.kubernetes,
+        "external_address": wanted.external_address,
+        "installer": wanted.installer,
+    }
+    return kept.model_copy(update={**found, "pools": pools})
 
 
 def _shape(cluster: ClusterPlacement) -> Any:

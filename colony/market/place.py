@@ -31,7 +31,7 @@ SYSTEM = "system"
 ZONE_ID = re.compile(r"[a-z0-9]+-az\d+")
 """What AWS's price files hold in place of a zone's name."""
 
-_BUILT_AS_ASKED = {"min_nodes", "reservation", "reserved_until", "disk", "image", "compact"}
+BUILT_AS_ASKED = {"min_nodes", "reservation", "reserved_until", "disk", "image", "compact"}
 """Of a pool in the file. What was reserved is paid for, used or not: it costs nothing more."""
 
 
@@ -211,7 +211,7 @@ def _pools(needs: list[PoolNeed], offers: list[Offer]) -> list[PoolPlacement]:
 
 def _pool(name: str, offer: Offer, given: PoolSpec | None) -> PoolPlacement:
     row = offer.row
-    asked = given.model_dump(include=_BUILT_AS_ASKED) if given else {}
+    asked = given.model_dump(include=BUILT_AS_ASKED) if given else {}
     return PoolPlacement(
         name=name,
         instance_type=row.instance_type,

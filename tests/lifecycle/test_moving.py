@@ -141,6 +141,23 @@ def test_a_cluster_that_is_where_the_file_wants_it_stays_whatever_is_cheaper_now
     assert _as_recorded(kept, placement(region="us-west-2"), spec(**asked)) == kept
 
 
+def with_pool(kubernetes, price, machine="g5.xlarge", **pool):
+    bought = {"instance_type": machine, "nodes": 2, "price_per_node_hour": price}
+    pools = [{"name": "gpus", "accelerator": "A10G", "accelerator_count": 1, **bought, **pool}]
+    found = {"name": "main", "cloud": "aws", "region": "us-east-1", "kubernetes": kubernetes}
+    return Placement.model_validate({"clusters": [{**found, "pools": pools}], "jobs": {}})
+
+
+@pytest.mark.parametrize(("said", "version"), [("1.35", "1.35"), (None, "1.34")])
+def test_what_the_file_says_of_a_pool_is_changed_and_what_the_market_chose_stays(said, version):
+    """A version of Kubernetes that only a newer Colony prefers upgrades nothing."""
+    before = with_pool("1.34", 1.0, disk=200, min_nodes=1, stopped=5)
+    wanted = with_pool("1.35", 0.5, "g5.cheaper", disk=400, image="other", compact=True)
+    asked = spec(region="us-east-1", **({"kubernetes": said} if said else {}))
+    found = _as_recorded(before, wanted, asked)
+    assert found == with_pool(version, 1.0, disk=400, image="other", compact=True)
+
+
 @pytest.mark.parametrize(
     ("asked", "wanted"),
     [
