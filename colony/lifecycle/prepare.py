@@ -13,8 +13,9 @@ import psutil
 from colony.lifecycle.config import stack_config
 from colony.lifecycle.definitions import Foreseen, note_definitions
 from colony.lifecycle.existing_layers import find_layers
-from colony.lifecycle.ground import Ground, Tell, records_of
+from colony.lifecycle.ground import Ground, State, Tell, records_of, state_of
 from colony.lifecycle.logbook import log
+from colony.lifecycle.refused import of_cluster
 from colony.lifecycle.teardown import ALL, Safeties
 from colony.market.failover import Failover
 from colony.market.needs import is_where_asked
@@ -100,8 +101,11 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     there = stack in ground.engine.stacks() and lease is not None and not records.closing()
     recorded = ground.engine.config(stack).get("colony:placement") if there else None
     if recorded:
-        _same_contexts(Placement.model_validate_json(recorded), plan.placement)
-        _hosts_stay(Placement.model_validate_json(recorded), plan.placement)
+        was = Placement.model_validate_json(recorded)
+        _same_contexts(was, plan.placement)
+        _hosts_stay(was, plan.placement)
+        placement = _planes_stay(was, plan.placement, stack, state_of(ground, stack))
+        plan = replace(plan, placement=placement)
     plan = find_layers(ground, plan, tell)
     if not there or lease is None:
         prepare(ground, plan, safeties=ALL, attached=False)
@@ -194,6 +198,33 @@ def _hosts_stay(recorded: Placement, wanted: Placement) -> None:
     ]
     if problems:
         raise InputError(*problems)
+
+
+def _planes_stay(recorded: Placement, wanted: Placement, stack: str, state: State) -> Placement:
+    """The host that runs the control plane goes on to, whatever the order in the file is now.
+    Raises InputError where the file takes it out and it really runs there."""
+    planes = {each.name: each.hosts[0].address for each in recorded.clusters if each.hosts}
+    problems = [
+        Problem(
+            f"clusters.{each.name}.hosts",
+            f"`{planes[each.name]}` runs the control plane, and cannot be taken out",
+            "a cluster by another name gives back all hosts first, with what runs there",
+        )
+        for each in wanted.clusters
+        if each.name in planes
+        and each.hosts
+        and all(host.address != planes[each.name] for host in each.hosts)
+        and any(one["urn"].endswith("-server") for one in of_cluster(stack, each.name, state()))
+    ]
+    if problems:
+        raise InputError(*problems)
+    clusters = [_first(each, planes.get(each.name)) for each in wanted.clusters]
+    return wanted.model_copy(update={"clusters": clusters})
+
+
+def _first(cluster: ClusterPlacement, plane: str | None) -> ClusterPlacement:
+    hosts = sorted(cluster.hosts, key=lambda host: host.address != plane)
+    return cluster.model_copy(update={"hosts": hosts})
 
 
 def _as_recorded(recorded: Placement, wanted: Placement, spec: ColonySpec) -> Placement:

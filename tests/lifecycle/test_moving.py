@@ -11,7 +11,7 @@ from lifecycle_fakes import FakeGround
 
 from colony.lifecycle import moving
 from colony.lifecycle.moving import moved
-from colony.lifecycle.prepare import _as_recorded, _hosts_stay, _same_contexts
+from colony.lifecycle.prepare import _as_recorded, _hosts_stay, _planes_stay, _same_contexts
 from colony.rehearsal.world import World, left
 from components.placement import Placement
 from components.spec import ColonySpec
@@ -220,6 +220,24 @@ def test_a_host_goes_to_another_cluster_in_two_steps():
     _hosts_stay(recorded, on_hosts(a=["h1"], b=["h3"]))
     _hosts_stay(on_hosts(a=["h1"], b=["h3"]), on_hosts(a=["h1"], b=["h3", "h2"]))
     _hosts_stay(recorded, on_hosts(renamed=["h1", "h2"], b=["h3"]))
+
+
+def test_the_control_plane_stays_on_its_host_whatever_the_order_in_the_file():
+    """Or k3s would be taken off the host that has just become the other."""
+    recorded = on_hosts(a=["h1", "h2", "h3"])
+    whole = "urn:pulumi:s::colony::colony:index:Colony$colony:index:OnpremCluster::s-a"
+    server = f"{whole.removesuffix('::s-a')}$command:remote:Command::s-a-server"
+    made = {"resources": [{"urn": whole}, {"urn": server, "parent": whole}]}
+
+    def stays(wanted, deployment=made):
+        return _planes_stay(recorded, wanted, "s", lambda: deployment)
+
+    found = stays(on_hosts(a=["h3", "h1", "h4"], b=["h9", "h8"]))
+    assert found == on_hosts(a=["h1", "h3", "h4"], b=["h9", "h8"])
+    with pytest.raises(InputError, match=r"clusters\.a\.hosts: `h1` runs the control plane"):
+        stays(on_hosts(a=["h2", "h3"]))
+    assert stays(on_hosts(b=["h2"])) == on_hosts(b=["h2"])
+    assert stays(on_hosts(a=["h2"]), {}) == on_hosts(a=["h2"]), "it has never come up there"
 
 
 def state(type_, **inputs):
