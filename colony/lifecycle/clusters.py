@@ -43,14 +43,14 @@ POLL = 15.0
 def raise_clusters(ground: Ground, plan: Plan, tell: Tell) -> Status:
     """`up` of all clusters, until their GPU nodes can be used. Raises ProvisioningFailed, or
     NotReady for credentials that do not work, with what is ready nevertheless."""
-    stack = plan.spec.name
+    stack, since = plan.spec.name, ground.now()
     before = deployment_of(ground, stack)
     kept = _identifiers(before, stack, _names(plan.placement)).values()
     left = leave_dropped(ground, plan, before, kept, tell)
-    leave_old_places(ground, plan, before, tell)
+    leave_old_places(ground, plan, before, tell, since)
     failed, unable = None, False
     try:
-        plan = raised(ground, plan, tell)
+        plan = raised(ground, plan, tell, since)
     except ProvisioningFailed as error:
         failed = error
     except NotReady as error:

@@ -28,7 +28,9 @@ Found = tuple[str, dict[str, Any]]
 """A component's type and inputs."""
 
 
-def leave_old_places(ground: Ground, plan: Plan, deployment: Mapping[str, Any], tell: Tell) -> None:
+def leave_old_places(
+    ground: Ground, plan: Plan, deployment: Mapping[str, Any], tell: Tell, since: float
+) -> None:
     """Destroys the clusters of a state that are elsewhere now, side by side. Raises
     ProvisioningFailed where something of them stays: the next `up` goes on."""
     stack = plan.spec.name
@@ -40,7 +42,6 @@ def leave_old_places(ground: Ground, plan: Plan, deployment: Mapping[str, Any], 
     take_over(ground.engine, stack, tell)
     for note in drain(ground, _live(deployment, doomed), tell):
         tell(note)
-    since = ground.now()
     try:
         ground.engine.destroy(stack, only=[each["urn"] for each in doomed])
     except ProvisioningFailed as error:

@@ -19,10 +19,10 @@ class _Interrupts(Interrupts):
     what = "cancelled: what is up stays, until its lease or `colony down` ends it"
 
 
-def raised(ground: Ground, plan: Plan, tell: Tell) -> Plan:
+def raised(ground: Ground, plan: Plan, tell: Tell, since: float) -> Plan:
     """Raises ProvisioningFailed or RunFailed, Cancelled, and NotReady for credentials that do not
-    work; what is up then is the lease's to end."""
-    attempts, since = Attempts(), ground.now()
+    work; what is up then is the lease's to end. Times are told from `since`."""
+    attempts = Attempts()
     if plan.failover:  # the clusters of the file are what is asked for, whatever jobs are on them
         plan.failover.policy = replace(plan.failover.policy, leaves_hosts=False)
     incident = Incident(records_of(ground, plan.spec.name))

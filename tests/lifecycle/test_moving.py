@@ -296,6 +296,11 @@ def test_a_renamed_cluster_of_hosts_gives_them_back_before_it_takes_them(tmp_pat
     renamed = up("metal")
     assert renamed.code == 0, renamed.err
     assert "moved or renamed by the file: lab" in renamed.out
+    said = [line.split() for line in renamed.out.splitlines() if "-server" in line]
+    assert [each[:4:3] for each in said] == [
+        ["30s", "wide-lab-server"],
+        ["1m30s", "wide-metal-server"],
+    ]
     steps = [
         f"{each['op']} {each['urn'].rsplit('::', 1)[-1]}"
         for each in journal(world)
@@ -317,5 +322,5 @@ def test_an_old_place_that_is_not_left_yet_says_what_goes_on(monkeypatch):
     with pytest.raises(
         ProvisioningFailed, match=r"old main .* in use .*`colony up` goes on"
     ) as told:
-        moving.leave_old_places(ground, plan, there, lambda text, at=None: None)
+        moving.leave_old_places(ground, plan, there, lambda text, at=None: None, 0.0)
     assert list(told.value.failures.values()) == ["in use"]
