@@ -15,6 +15,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -119,6 +120,13 @@ def _unwanted(source: Path, folder: str, names: list[str]) -> set[str]:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*UNREAD))
+        ignored = shutil.ignore_patterns(*UNREAD)
+        shutil.copytree(source, target, ignore=ignored, copy_function=_file)
     elif source.exists():
         shutil.copy(source, target)
+
+
+def _file(source: str, target: str) -> None:
+    """What the engine writes beside a file, and renames meanwhile, was only passing."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
