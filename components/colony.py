@@ -10,6 +10,7 @@ from components.bill import bill_of
 from components.checks import refuse_errors
 from components.clusters.base import Cluster, ClusterRequest, kind, node_selector, tolerations
 from components.clusters.nodes import NodePool
+from components.images import build_images
 from components.inputs import ColonyArgs, TrainingJobArgs, coerce
 from components.isolation import known_of
 from components.layer_choice import chosen_layers
@@ -82,6 +83,7 @@ class Colony(pulumi.ComponentResource):
         if "observability" in layers:
             bill = bill_of(self._args.lease, self._args.placement, placement)
         grouped = self._by_namespace(placement)
+        build_images(name, cluster, spec.name, grouped, spaces)
         beside = bool(spec.idle or any(job.elastic for job in jobs))
         health = health_of(spec, cluster, beside)
         agent = build_agent(

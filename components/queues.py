@@ -59,4 +59,4 @@ def _plain(
     manifest = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
     words = [metadata["name"], *([metadata["namespace"]] if "namespace" in metadata else [])]
     logical = "-".join([name, kind.lower(), *words])
-    return KubernetesObject(logical, manifest, inside(cluster, after))
+    return KubernetesObject(logical, manifest, inside(cluster, after, early=True))

@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Any
 from colony.lifecycle.ground import ClusterAccess, LiveCluster, Span, Thing, host_spans, made_by
 from colony.lifecycle.kube import Kube
 from colony.lifecycle.pause import asleep
+from colony.lifecycle.refused import pool_at
 from colony.lifecycle.simulated_access import RealAccess, WorldAccess
 from colony.lifecycle.state import resources
 from colony.lifecycle.takings import Takings
-from colony.rehearsal.jobs import SimulatedJob, manifests_of, workloads_of
+from colony.rehearsal.jobs import (
+    PULL,
+    SimulatedJob,
+    manifests_of,
+    pulled_ahead,
+    workloads_of,
+)
 from colony.rehearsal.marks import MARK, mark_of
 from colony.storage.folder import Folder
 from colony.storage.opening import credentials_of, open_backend
@@ -66,6 +73,8 @@ class Simulated:
         """Job -> cluster of the placement."""
         self._work: dict[str, Work] = {}
         self._takings: Takings | None = None
+        self._unseen = False
+        """Whether a job has begun since time has passed."""
         self._printed = 0.0
         """Seconds that have passed as the ranks' lines say, and were not waited for yet."""
         self.real = world.kubernetes
@@ -74,6 +83,8 @@ class Simulated:
         self.timing: dict[str, dict[str, Any]] = {}
         self._starts: dict[_Key, float] = {}
         self._ends: dict[_Key, float] = {}
+        self._came: dict[str, float] = {}
+        """URN -> when what was made last under it was there."""
         self._settled: set[_Key] = set()
         """What earlier commands made in this world: their `up` has taken its time."""
         self._heard = 0
@@ -137,8 +148,9 @@ class Simulated:
             self.world.advance(seconds)
             return
         now = self.world.now()
-        for job in self._jobs.values():
-            job.tick(now)  # what was made anew since begins
+        if self._begun(now):
+            self._unseen = False
+            return  # to be seen before time passes
         change = min((job.next_change() for job in self._jobs.values()), default=now)
         if self._takings:
             change = min(change, self._takings.next_change())
@@ -153,6 +165,14 @@ class Simulated:
         if until is not None:
             passing = max(0.0, min(passing, until - now))
         self._tick(self.world.advance(passing))
+
+    def _begun(self, now: float) -> bool:
+        """Whether something has begun to run that nobody has asked about yet."""
+        before = [job.stage for job in self._jobs.values()]
+        for job in self._jobs.values():
+            job.tick(now)
+        after = [job.stage for job in self._jobs.values()]
+        return self._unseen or (before != after and "running" in after)
 
     def _tick(self, now: float) -> None:
         """Jobs that were made anew begin before machines are taken, and others end before."""
@@ -184,7 +204,7 @@ class Simulated:
         base = self.world.now()
         spans = up_timeline(resources(deployment), {u: s for u, s in took.items() if u in new})
         for urn in new & spans.keys():
-            self._starts[keys[urn]] = base + spans[urn][0]
+            self._starts[keys[urn]], self._came[urn] = (base + each for each in spans[urn])
             self._ends.pop(keys[urn], None)
         end = max((end for _, end in spans.values()), default=0.0)
         self.world.advance(end + _in_vain(asked, keys))
@@ -240,9 +260,12 @@ class Simulated:
         self._where = dict(placement.jobs)
         for job in spec.jobs:
             if job.name not in self._jobs:
-                self._jobs[job.name] = self._simulated(job, namespace_of(job, spec), clusters)
+                made = self._simulated(job, namespace_of(job, spec), clusters)
+                made.pulled = self._pulled(made, spec.name, placement)
+                self._jobs[job.name] = made
         for simulated in self._jobs.values():
             simulated.tick(self.now())
+        self._unseen = any(job.stage == "running" for job in self._jobs.values())
 
     def _simulated(self, job: Job, namespace: str, clusters: list[LiveCluster]) -> SimulatedJob:
         cluster = self._cluster_of(job.name, namespace, clusters)
@@ -251,6 +274,18 @@ class Simulated:
         return SimulatedJob(
             self.world, cluster, job.name, namespace, self.now(), start, work, self.now()
         )
+
+    def _pulled(self, job: SimulatedJob, colony: str, placement: Placement) -> float | None:
+        """When the machines that came in this command have its image; None where nothing but the
+        job itself pulls it."""
+        if not pulled_ahead(self.world, job):
+            return None
+        came = [
+            at
+            for urn, at in self._came.items()
+            if (place := pool_at(colony, placement, urn)) and place[0] == placement.jobs[job.name]
+        ]
+        return max(came) + PULL if came else None
 
     def stop_jobs(self, at_once: bool = False, cluster: str = "") -> None:
         for name, job in list(self._jobs.items()):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from colony.rehearsal.execute import ExecResult
     from colony.rehearsal.world import World
 
-__all__ = ["ADMISSION", "EXPECTED", "PULL", "SimulatedJob", "manifests_of", "workloads_of"]
+__all__ = [
+    "ADMISSION", "EXPECTED", "PULL", "SimulatedJob", "manifests_of", "pulled_ahead", "workloads_of",
+]  # fmt: skip
 
 ADMISSION = 5.0
 """Seconds that a queue needs to admit a gang for which there is room."""
@@ -58,6 +60,15 @@ def workloads_of(world: World, cluster: str, namespace: str, name: str) -> list[
     return []
 
 
+def pulled_ahead(world: World, job: SimulatedJob) -> bool:
+    """Whether a DaemonSet pulls the images of all its pods: on nodes with accelerators alone."""
+    found = world.objects(job.cluster, "DaemonSet.apps", job.namespace)
+    pods = [each["spec"]["template"]["spec"] for each in found]
+    images = {container["image"] for pod in pods for container in pod["containers"]}
+    containers = [pod.container for pod in job.plan().pods]
+    return all(each["image"] in images and _has_device(each) for each in containers)
+
+
 @dataclass
 class SimulatedJob:
     """One job on one cluster. `tick` brings it to where it is at `now`."""
@@ -73,6 +84,8 @@ class SimulatedJob:
     """What its earlier starts have left."""
     machines: float = 0.0
     """World time at which all of its machines are there."""
+    pulled: float | None = None
+    """World time at which they have its image, where they pull it without waiting for it."""
     stage: str = "new"
     uid: str = ""
     execution: Background | None = field(default=None, repr=False)
@@ -103,6 +116,8 @@ class SimulatedJob:
         """A machine under it is taken `at` a time, and is there again `back` seconds later. Its
         pods were told to end `notice` seconds before; one that ended so explains its failure."""
         began, self.machines = self._times()["admitted"], at + back
+        if self.pulled is not None:
+            self.pulled = self.machines + PULL
         if self.stage not in ("admitted", "running"):
             return
         if self.execution is not None:
@@ -110,7 +125,7 @@ class SimulatedJob:
         if self.stage == "running":
             self.work.stop(max(0.0, at - began), notice)
         self.stage = "ended"
-        self._put(self._plan().pods[0], _shut_down(at))
+        self._put(self.plan().pods[0], _shut_down(at))
         self._write(Stage.FAILED, at)
 
     def stop(self, at_once: bool = False) -> None:
@@ -128,6 +143,8 @@ class SimulatedJob:
         workload = self._workload()
         admitted = self.born + (ADMISSION if self._queued(workload) else 0.0)
         running = max(admitted, self.machines) + PULL
+        if self.pulled is not None:
+            running = max(admitted, self.pulled)
         return {
             "new": self.born,
             "created": HELD if self._by_hand(workload) else admitted,
@@ -185,7 +202,7 @@ class SimulatedJob:
 
     def _put_failed(self, result: ExecResult) -> None:
         """The pod that explains it."""
-        pod = next(each for each in self._plan().pods if each.key == result.first_failed)
+        pod = next(each for each in self.plan().pods if each.key == result.first_failed)
         exit_code = result.exit_codes.get(pod.key, 1)
         terminated = {"exitCode": exit_code, "message": result.message}
         container = {"name": pod.container["name"], "state": {"terminated": terminated}}
@@ -198,10 +215,11 @@ class SimulatedJob:
 
     def _shown(self) -> list[PlannedPod]:
         """Of an elastic job no workload counts every pod, so they are there to be seen."""
-        pods = self._plan().pods if self._workload() else []
+        pods = self.plan().pods if self._workload() else []
         return pods if any(pod.by_agent for pod in pods) else []
 
-    def _plan(self) -> Plan:
+    def plan(self) -> Plan:
+        """The pods that its controller makes."""
         return expand(self._manifests())
 
     def _manifests(self) -> list[Object]:
@@ -261,6 +279,11 @@ class SimulatedJob:
         if workload is None or self._queued(workload):
             return False
         return suspended(kind_of(workload), workload)
+
+
+def _has_device(container: Object) -> bool:
+    """Of a vendor, `nvidia.com/gpu`."""
+    return any("/" in name for name in container.get("resources", {}).get("limits", {}))
 
 
 def _shut_down(at: float) -> Object:

@@ -20,7 +20,7 @@ from jobs.policy import Restart
 from jobs.roles import members
 from jobs.spec import Job
 
-__all__ = ["CONTAINER", "WAIT", "default_image", "pod_spec", "pod_template"]
+__all__ = ["CONTAINER", "WAIT", "default_image", "image_of", "pod_spec", "pod_template"]
 
 CONTAINER = "trainer"
 WAIT = "wait"
@@ -104,7 +104,7 @@ def _container(
 ) -> Manifest:
     container: Manifest = {
         "name": CONTAINER,
-        "image": _image(role),
+        "image": image_of(role),
         "command": command(),
         "env": _env(job, role, context, index, fabric),
         "resources": _resources(role, fabric),
@@ -135,10 +135,10 @@ def _waiting(job: Job, role: Member, mounts: list[Mount]) -> Manifest | None:
     mounted = [mount.mount() for mount in mounts if mount.name == needed]
     if not argv:
         return None
-    return {"name": WAIT, "image": _image(role), "command": argv, "volumeMounts": mounted}
+    return {"name": WAIT, "image": image_of(role), "command": argv, "volumeMounts": mounted}
 
 
-def _image(role: Member) -> str:
+def image_of(role: Member) -> str:
     if role.image:
         return role.image
     if role.gpu_resource not in ("", "nvidia.com/gpu"):

@@ -172,8 +172,9 @@ def test_nodes_have_no_rights_but_their_own_and_hide_their_metadata(gke):
 
 def test_the_operators_own_driver_is_unsigned_and_googles_is_installed_by_a_daemon_set(gke):
     cos, ubuntu = gke(SPECS["l4"]), gke(SPECS["t4-ubuntu"])
-    assert inputs(cos.one("kubernetes:apps/v1:DaemonSet"))["metadata"]["namespace"] == "kube-system"
-    assert ubuntu.of("kubernetes:apps/v1:DaemonSet") == []
+    installer = cos.one("kubernetes:apps/v1:DaemonSet", "driver-installer")
+    assert inputs(installer)["metadata"]["namespace"] == "kube-system"
+    assert not [r for r in ubuntu.of("kubernetes:apps/v1:DaemonSet") if "driver" in r.name]
     boot = [
         inputs(r.one("gcp:container/nodePool:NodePool", name))["nodeConfig"][
             "shieldedInstanceConfig"

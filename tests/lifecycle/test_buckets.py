@@ -48,12 +48,12 @@ def test_a_run_that_was_killed_is_ended_once_by_two_reapers_who_have_the_url_alo
     bucket, world, tmp_path
 ):
     at = ("--world", world, "--backend", bucket)
-    running = Running("run", task(tmp_path), "--yes", *at)
-    running.until(lambda: "nodeGroup:NodeGroup" in ledger(world))
     storage = open_storage(bucket)
+    assert storage.keys(LOCKS) == []  # and its client is there when it has to be quick
+    running = Running("run", task(tmp_path), "--yes", *at).until(lambda: storage.keys(LOCKS))
     [lock] = storage.keys(LOCKS)
     held = storage.read(lock).data
-    running.kill()
+    running.until(lambda: "nodeGroup:NodeGroup" in ledger(world)).kill()
     # Its engine may still end by itself; that of a machine that died does not.
     storage.write(lock, held)
     assert left(world) != []

@@ -29,7 +29,8 @@ def _modelled(receipt, usd, action, work):
     """The model's life in the world that the engine's was in."""
     at = {event["what"]: event["at"] for event in receipt["events"] if not event["urn"]}
     parts = receipt["cost"]["parts"]
-    begun, running = at["job train pending"], at["job train running"]
+    running = at["job train running"]
+    begun = at.get("job train pending", running)  # its image may be there before it
     ended = at.get("job train succeeded") or _drained_at(receipt)
     per_hour = parts["running"] / (ended - running) * 3600
     base = parts["provisioning"] / begun * 3600

@@ -25,6 +25,7 @@ def test_success_ends_with_a_receipt_and_nothing_left(tmp_path):
     assert done.json["billable_left"] == left(world) == []
     cost = done.json["cost"]
     assert sum(cost["parts"].values()) == pytest.approx(cost["total"])
+    assert cost["parts"].pop("pulling") == 0, "the nodes had the image before the job was there"
     assert all(cost["parts"].values())
     receipt = json.loads((world / "state/.colony/colony/tiny/receipt.json").read_text())
     assert (receipt["outcome"], receipt["clean"]) == ("succeeded", True)

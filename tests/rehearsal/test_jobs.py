@@ -3,7 +3,7 @@
 import pytest
 
 from colony.rehearsal.expand import kind_of
-from colony.rehearsal.jobs import ADMISSION, PULL, SimulatedJob, workloads_of
+from colony.rehearsal.jobs import ADMISSION, PULL, SimulatedJob, pulled_ahead, workloads_of
 from colony.rehearsal.objects import is_kind
 from jobs.backends import render
 from jobs.context import JobContext
@@ -146,3 +146,47 @@ def test_what_was_made_anew_waits_for_machines_and_goes_on_from_its_checkpoint(m
     assert simulation.next_change() == there + PULL + left
     simulation.tick(there + PULL + left)
     assert phase(world, job) == "succeeded"
+
+
+def _pulling(*images):
+    pod = {"containers": [{"name": f"image-{n}", "image": each} for n, each in enumerate(images)]}
+    return {
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "colony-images"},
+        "spec": {"template": {"spec": pod}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("images", "gpus", "expected"),
+    [
+        (["example.com/a:1"], True, True),
+        (["example.com/b:1", "example.com/a:1"], True, True),
+        (["example.com/b:1"], True, False),
+        ([], True, False),
+        (["example.com/a:1"], False, False),  # its pods are on other nodes
+    ],
+)
+def test_an_image_is_pulled_ahead_where_a_daemon_set_has_it(images, gpus, expected):
+    need = {"resources": {"accelerators": "A10G:1"}} if gpus else {}
+    world, simulation = simulated(job_of("jobset", image="example.com/a:1", **need))
+    if images:
+        world.put_object("main", _pulling(*images))
+    assert pulled_ahead(world, simulation) is expected
+
+
+def test_what_is_pulled_ahead_is_not_waited_for_but_on_a_new_machine():
+    _, simulation = simulated(job_of("jobset"))
+    simulation.pulled = 900.0
+    simulation.tick(1000)
+    assert simulation.stage == "running"
+    simulation.take(1500.0, back=60.0, notice=30.0)
+    assert simulation.pulled == 1560 + PULL
+
+
+def test_an_image_that_is_still_pulled_is_waited_for():
+    _, simulation = simulated(job_of("jobset"))
+    simulation.pulled = 1050.0
+    simulation.tick(1000)
+    assert simulation.next_change() == 1050
+    simulation.tick(1050)
+    assert simulation.stage == "running"
