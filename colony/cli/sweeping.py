@@ -120,9 +120,9 @@ def _leases() -> dict[str, float]:
         storage = Real.reopen(chosen()).storage
         stacks = stacks_with_records(storage)
         found = {stack: Records(storage, stack).lease() for stack in stacks}
-    except InputError:  # a backend that is named and not there: leases would be overlooked
-        raise
-    except ColonyError:
+    except ColonyError as error:
+        if isinstance(error, InputError) and chosen():
+            raise  # it was named here: its longer leases would be overlooked
         return {}
     return {stack: float(lease.expires) for stack, lease in found.items() if lease}
 
