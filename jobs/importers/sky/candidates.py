@@ -53,10 +53,10 @@ def _built(result: Imported, candidates: list[Candidate]) -> list[Candidate]:
     built = [one for one in candidates if not one.unbuilt]
     for one in candidates:
         if one.unbuilt and built:
-            message = f"left out of the candidates: {one.unbuilt}: not built yet"
+            message = f"left out of the candidates: {one.unbuilt}"
             result.warnings.append(Problem(_where(one), message))
         elif one.unbuilt:
-            message = f"not honoured: {one.unbuilt}: not built yet"
+            message = f"not honoured: {one.unbuilt}"
             result.warnings.append(NotHonoured(_where(one), message))
     first = candidates[0]
     return built or [Candidate(None, {}, first.values, first.paths, first.path)]

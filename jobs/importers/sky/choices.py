@@ -41,8 +41,8 @@ class Candidate:
         """What nothing here can run on, or empty."""
         cloud = self.place.get("cloud")
         if cloud in load("unbuilt.yaml")["clouds"]:
-            return f"the cloud {cloud}"
-        return self.gpus.unbuilt if self.gpus else ""
+            return f"not provisionable here: {cloud} has no cluster kind"
+        return f"{self.gpus.unbuilt}: not built yet" if self.gpus and self.gpus.unbuilt else ""
 
 
 @dataclass(frozen=True)
