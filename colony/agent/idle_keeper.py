@@ -21,7 +21,8 @@ __all__ = ["IdleKeeper", "Place", "keeper_of"]
 JOB = "colony.dev/job"
 SESSION = "session"
 """Key of the ConfigMap in which a session leaves unix seconds as a sign of life."""
-AGENT = "app.kubernetes.io/name"
+NAMED = "app.kubernetes.io/name"
+OURS = ("colony-agent", "colony-images")
 OVER = ("Succeeded", "Failed")
 EVERY = 10.0
 """Seconds between two looks."""
@@ -89,7 +90,7 @@ class IdleKeeper:
             for pod in (self._client.get(f"/api/v1/namespaces/{namespace}/pods") or {}).get(
                 "items", []
             )
-            if not _is_agent(pod)
+            if not _is_ours(pod)
         ]
         alive = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in OVER]
         ends = [end for pod in pods if (end := _ended(pod)) is not None]
@@ -109,8 +110,9 @@ class IdleKeeper:
             self._say("idle: busy" if after.since is None else "idle: nothing runs")
 
 
-def _is_agent(pod: Object) -> bool:
-    return (pod["metadata"].get("labels") or {}).get(AGENT) == "colony-agent"
+def _is_ours(pod: Object) -> bool:
+    """There as long as the nodes are, whoever works on them."""
+    return (pod["metadata"].get("labels") or {}).get(NAMED) in OURS
 
 
 def _of_job(pod: Object) -> bool:

@@ -18,8 +18,9 @@ from colony.agent.idle import (
 )
 from colony.agent.idle_keeper import IdleKeeper, Place
 from colony.agent.loop import Agent
-from components.agent import agent_manifests
+from components.agent import NAME, agent_manifests
 from components.idle_spec import Idle
+from components.images import NAME as IMAGES
 from jobs.spec import Job
 
 BUSY, QUIET, GUEST = Activity(jobs=2), Activity(), Activity(others=1)
@@ -169,10 +170,12 @@ def test_what_ended_while_nobody_looked_was_not_idle(kube: FakeKube):
     assert state(kube).since == 1800.0
 
 
-def test_its_state_goes_with_the_agent_and_the_agent_itself_is_no_guest(kube: FakeKube):
+def test_its_state_goes_with_the_agent_and_what_is_ours_is_no_guest(kube: FakeKube):
+    """The agent, and what pulls the jobs' images on each node: they never end."""
     clock = Clock()
-    own = {"metadata": {"labels": {"app.kubernetes.io/name": "colony-agent"}}}
-    kube.put(f"{PODS}/colony-agent-x", {**own, "status": {"phase": "Running"}})
+    for name in (NAME, IMAGES):
+        own = {"metadata": {"labels": {"app.kubernetes.io/name": name}}}
+        kube.put(f"{PODS}/{name}-x", {**own, "status": {"phase": "Running"}})
     keeper(kube, clock, [], IdleSpec("jobs_and_ssh", delete=60.0)).turn()
     (owner,) = kube.objects[STATE]["metadata"]["ownerReferences"]
     assert owner["uid"] == kube.objects[OWNER]["metadata"]["uid"]
