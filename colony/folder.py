@@ -37,7 +37,7 @@ def root_of(url: str) -> Path | None:
 
 def stacks(root: Path, project: str) -> list[str] | None:
     """The names of the project's stacks; None where the CLI has to be asked: the folder is of an
-    older layout, or it is not there and may be out of reach."""
+    older layout, or it is nowhere and may be out of reach."""
     if not root.is_dir():
         return [] if root.parent.is_dir() and not root.exists() else None
     if not (root / "stacks").exists():

@@ -12,7 +12,10 @@ from components.lease import Lease
 from jobs.data import parse
 from jobs.errors import NotSupported
 
-__all__ = ["lease_tags", "short_name"]
+__all__ = ["lease_tags", "short_name", "short_names"]
+
+_SHORTEST = 20
+"""No cloud leaves a name less than this."""
 
 
 def lease_tags(lease: Lease, cloud: str) -> dict[str, str]:
@@ -36,6 +39,13 @@ def short_name(*parts: str, limit: int) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:6]
     return f"{name[: limit - 7].rstrip('-')}-{digest}"
+
+
+@cache
+def short_names(name: str) -> frozenset[str]:
+    """All that `short_name` can make of it, whatever the limit: by these it is recognised."""
+    limits = range(_SHORTEST, len(name))
+    return frozenset({name, *(short_name(name, limit=limit) for limit in limits)})
 
 
 def _clean(text: str, rule: dict[str, Any], length: str) -> str:

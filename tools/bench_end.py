@@ -32,13 +32,10 @@ from rich.table import Table
 
 from colony.lifecycle.watch import POLL
 from colony.rehearsal.ledger import LEDGER, read_lines
+from components.clusters.abilities import facts_of
 
 CLOUDS = ("aws", "azure", "gcp")
-POOLS = (
-    "aws:eks/nodeGroup:NodeGroup",
-    "azure-native:containerservice:AgentPool",
-    "gcp:container/nodePool:NodePool",
-)
+POOLS = tuple(facts_of(cloud).pool for cloud in CLOUDS)
 CLUSTERS = ("azure-native:containerservice:ManagedCluster",)
 """With which pools go, without a call of their own."""
 HOUR = 3600.0

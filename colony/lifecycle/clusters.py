@@ -20,7 +20,7 @@ from colony.lifecycle.standing import standing
 from colony.lifecycle.state import KUBERNETES, UNKNOWN, live_clusters, plain, resources
 from colony.market.failures import Kind, classify
 from components.placement import Placement
-from components.tags import short_name
+from components.tags import short_names
 from jobs.errors import NotReady, ProvisioningFailed
 
 __all__ = ["cluster_of", "raise_clusters", "seen_clusters", "status_of"]
@@ -33,8 +33,6 @@ REASONS = {
     Kind.HOST: "HostFailed",
 }
 COMPONENT = "colony:index:"
-SHORTEST = 20
-"""No cloud leaves a cluster's name less than this."""
 PATIENCE = 1800.0
 """Seconds from the end of an `up` until all GPU nodes must be ready."""
 POLL = 15.0
@@ -165,7 +163,8 @@ def _ready(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> li
 
 def _identifiers(deployment: Mapping[str, Any], stack: str, clusters: list[str]) -> dict[str, str]:
     """Of the clusters whose provider is in the state."""
-    names = {f"{head}-kubernetes": each for each in clusters for head in _heads(stack, each)}
+    heads = {head: each for each in clusters for head in short_names(f"{stack}-{each}")}
+    names = {f"{head}-kubernetes": each for head, each in heads.items()}
     found = {}
     for resource in resources(deployment):
         cluster = names.get(resource["urn"].rsplit("::", 1)[-1])
@@ -178,15 +177,10 @@ def cluster_of(urn: str, stack: str, clusters: list[str]) -> str | None:
     """Whose resource that is, by its name: `<colony>-<cluster>-…`, however it was shortened."""
     name = urn.rsplit("::", 1)[-1]
     for cluster in sorted(clusters, key=len, reverse=True):
-        if any(name == head or name.startswith(f"{head}-") for head in _heads(stack, cluster)):
+        heads = short_names(f"{stack}-{cluster}")
+        if any(name == head or name.startswith(f"{head}-") for head in heads):
             return cluster
     return None
-
-
-def _heads(stack: str, cluster: str) -> set[str]:
-    whole = f"{stack}-{cluster}"
-    limits = range(min(SHORTEST, len(whole)), len(whole))
-    return {whole, *(short_name(stack, cluster, limit=limit) for limit in limits)}
 
 
 def _remember(ground: Ground, plan: Plan, failures: Mapping[str, str]) -> None:

@@ -100,8 +100,8 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     lease = records.lease()
     there = stack in ground.engine.stacks() and lease is not None and not records.closing()
     recorded = ground.engine.config(stack).get("colony:placement") if there else None
-    if recorded:
-        was = Placement.model_validate_json(recorded)
+    was = Placement.model_validate_json(recorded) if recorded else None
+    if was:
         _same_contexts(was, plan.placement)
         _hosts_stay(was, plan.placement)
         placement = _planes_stay(was, plan.placement, stack, state_of(ground, stack))
@@ -110,8 +110,8 @@ def prepare_again(ground: Ground, plan: Plan, tell: Tell) -> Plan:
     if not there or lease is None:
         prepare(ground, plan, safeties=ALL, attached=False)
         return plan
-    if recorded:
-        known = _as_recorded(Placement.model_validate_json(recorded), plan.placement, plan.spec)
+    if was:
+        known = _as_recorded(was, plan.placement, plan.spec)
         plan = replace(plan, placement=_reached_as(known, plan.placement), recorded=True)
     plan = replace(plan, failover=None)  # what runs there is not moved
     _checked(plan, lease)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from colony.lifecycle.state import resources
 from colony.market.decision import Refused
 from components.placement import ClusterPlacement, Placement
-from components.tags import short_name
+from components.tags import short_names
 
 __all__ = ["of_cluster", "of_pools", "pool_at", "refused_in"]
 
@@ -20,8 +19,6 @@ _PACKAGES = {
     "onprem": ("command:",),
 }
 """What a cloud's own resources are called; the rest is in its clusters, or the engine's."""
-_LIMITS = (28, 32, 40, 48, 55, 63)
-"""Lengths that the components shorten names to."""
 
 
 def refused_in(colony: str, placement: Placement, failures: Mapping[str, str]) -> list[Refused]:
@@ -37,7 +34,7 @@ def refused_in(colony: str, placement: Placement, failures: Mapping[str, str]) -
 
 def of_cluster(colony: str, cluster: str, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Everything of a cluster in the state, in the state's order."""
-    names = _names(f"{colony}-{cluster}")
+    names = short_names(f"{colony}-{cluster}")
     inside: set[str] = set()
     found = []
     for each in resources(deployment):
@@ -74,7 +71,7 @@ def pool_at(colony: str, placement: Placement, urn: str) -> tuple[str, str] | No
 def _cluster(colony: str, placement: Placement, urn: str) -> ClusterPlacement | None:
     """By the longest name that fits: `main-2` is not `main`."""
     bought = [each for each in placement.clusters if each.cloud != "existing"]
-    heads = {name: each for each in bought for name in _names(f"{colony}-{each.name}")}
+    heads = {name: each for each in bought for name in short_names(f"{colony}-{each.name}")}
     fitting = [head for head, each in heads.items() if _begins(_name(urn), head, each)]
     return heads[max(fitting, key=len)] if fitting else None
 
@@ -83,20 +80,15 @@ def _begins(name: str, head: str, cluster: ClusterPlacement) -> bool:
     """Of a pool's name that was shortened once more the head is not whole."""
     if name == head or name.startswith(f"{head}-"):
         return True
-    return any(name in _names(f"{head}-{pool.name}") for pool in cluster.pools)
+    return any(name in short_names(f"{head}-{pool.name}") for pool in cluster.pools)
 
 
 def _pool(colony: str, cluster: ClusterPlacement, urn: str) -> str:
-    heads = _names(f"{colony}-{cluster.name}")
+    heads = short_names(f"{colony}-{cluster.name}")
     for pool in sorted(cluster.pools, key=lambda pool: -len(pool.name)):
-        if any(_name(urn) in _names(f"{head}-{pool.name}") for head in heads):
+        if any(_name(urn) in short_names(f"{head}-{pool.name}") for head in heads):
             return pool.name
     return ""
-
-
-@cache
-def _names(name: str) -> set[str]:
-    return {name, *(short_name(name, limit=limit) for limit in _LIMITS)}
 
 
 def _name(urn: str) -> str:

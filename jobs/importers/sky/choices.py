@@ -12,7 +12,7 @@ from jobs.errors import Problem
 from jobs.importers.imported import Imported
 from jobs.importers.sky.accelerators import Gpus, Wanted
 from jobs.importers.sky.reading import PLACE, Part, infra_twice, read_part
-from jobs.problems import printable
+from jobs.problems import kindless, printable
 from jobs.spec import Preference
 
 __all__ = ["Candidate", "Choice", "read_choice"]
@@ -40,8 +40,8 @@ class Candidate:
     def unbuilt(self) -> str:
         """What nothing here can run on, or empty."""
         cloud = self.place.get("cloud")
-        if cloud in load("unbuilt.yaml")["clouds"]:
-            return f"not provisionable here: {cloud} has no cluster kind"
+        if cloud and cloud in load("unbuilt.yaml")["clouds"]:
+            return kindless(cloud, ()).message
         return f"{self.gpus.unbuilt}: not built yet" if self.gpus and self.gpus.unbuilt else ""
 
 
